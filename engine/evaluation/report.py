@@ -1,0 +1,41 @@
+"""④ The report of a run: the trained model, loaded again from its folder, on test rows that nothing was selected on."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+from engine.registry import FRAMEWORKS, TASKS
+from engine.runs.events import Report
+from engine.tasks.task import TaskData
+
+BATCH = 64  # rows between two looks at the progress
+SHOWN_EXAMPLES = 20
+
+
+def evaluate(framework: str, task: str, data: TaskData, model_dir: Path, report: Report) -> dict[str, Any]:
+    """Figures on `data.test`, and what it costs to use the model (ms a row, bytes on disk).
+
+    Without a test part there are no figures: {"metrics": None} and the counts only. Raises what the library raises
+    when the folder does not load, so a model that can't be loaded never counts as trained.
+    """
+    report.stage("evaluating")
+    predictor = FRAMEWORKS[framework].load(model_dir, task)
+    result: dict[str, Any] = {
+        "n": {split: len(getattr(data, split) or ()) for split in ("train", "validation", "test")},
+        "metrics": None,
+        "model_bytes": sum(file.stat().st_size for file in model_dir.rglob("*") if file.is_file()),
+    }
+    held_out = data.test
+    if held_out is None:
+        report.note("There are no test rows, so nothing says how good this model is on texts it has not seen.")
+        return result
+    inputs = [example["input"] for example in TASKS[task].example_inputs(held_out, len(held_out))]
+    started = time.monotonic()
+    predictions: list[Any] = []
+    for start in range(0, len(inputs), BATCH):
+        predictions += predictor.predict(inputs[start : start + BATCH])
+        report.progress(len(predictions), len(inputs))
+    seconds = time.monotonic() - started
+    result |= TASKS[task].evaluate(predictions, held_out, data.info, data.train)
+    result["examples"] = list(TASKS[task].example_inputs(held_out, SHOWN_EXAMPLES))
+    return result | {"seconds": {"evaluate": round(seconds, 3)}, "ms_per_row": round(1000 * seconds / len(inputs), 2)}

@@ -1,0 +1,78 @@
+"""The worker's side of a job: takes the lock, runs one piece of work, and ends with exactly one final event.
+
+Exit codes: 0 finished, 1 failed, 130 cancelled. Anything else is a crash, and the supervisor sees the missing event.
+"""
+
+import errno
+import json
+import sys
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from engine.errors import UserError
+from engine.runs import locks
+from engine.runs.events import Cancelled, EventReport, EventWriter, Report, install_signals
+
+Work = Callable[[Path, dict[str, str], Report], dict[str, Any]]
+
+
+def read_secrets() -> dict[str, str]:
+    """The one JSON line that the parent wrote on stdin; nothing when it is a terminal or closed."""
+    if sys.stdin is None or sys.stdin.isatty():
+        return {}
+    line = sys.stdin.readline()
+    return json.loads(line) if line.strip().startswith("{") else {}
+
+
+def run_job(folder: Path, work: Work) -> int:
+    """Run `work(folder, secrets, report)` as a job in `folder`; its return value goes into the finished event."""
+    try:
+        locks.hold(folder / "lock")
+    except BlockingIOError:
+        print(f"Another process is already at work in {folder.name}.", file=sys.stderr)
+        return 1
+    writer = EventWriter(folder / "events.jsonl")
+    report = EventReport(writer)
+    install_signals(report)
+    secrets = read_secrets()
+    try:
+        writer.write("started")
+        result = work(folder, secrets, report)
+        writer.write("finished", result=result)
+        return 0
+    except Cancelled:
+        writer.write("cancelled", message="Stopped by its owner.")
+        return 130
+    except Exception as error:
+        _explain(error, secrets)
+        message, hint = in_words(error)
+        writer.write("failed", error=type(error).__name__, message=message, hint=hint)
+        return 1
+
+
+def in_words(error: Exception) -> tuple[str, str]:
+    """What to tell the owner: a UserError's own words, a known cause, or where to look for an unknown one."""
+    if isinstance(error, UserError):
+        return error.message, error.hint
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+        return "The disk is full.", "Delete old runs on the Runs page, or free space, and start again."
+    if isinstance(error, MemoryError) or "out of memory" in str(error).lower():
+        return "There was not enough memory.", "Use a smaller batch, shorter texts or a smaller base model."
+    return (
+        f"Something unexpected happened: {type(error).__name__}.",
+        "The log has the details; nothing was lost. Please report it if it happens again.",
+    )
+
+
+def _explain(error: Exception, secrets: dict[str, str]) -> None:
+    """Print the traceback of a bug to the log (not of a UserError), with every secret blotted out."""
+    if isinstance(error, UserError):
+        text = str(error)
+    else:
+        text = "".join(traceback.format_exception(error))
+    for secret in secrets.values():
+        if secret:
+            text = text.replace(secret, "•••")
+    print(text, file=sys.stderr, flush=True)

@@ -1,0 +1,56 @@
+"""Environment → Settings. The only module that reads environment variables; read once by app.py and __main__."""
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+
+SPACE_DATA = Path("/data")  # where a Space mounts its storage bucket, if it has one
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Where data lives, and what kind of place this is.
+
+    `hf_token` is the owner's own token from the environment: used on a personal machine only, never lent on a Space.
+    """
+
+    data_root: Path
+    space_id: str = ""
+    space_author: str = ""
+    hf_token: str = field(default="", repr=False)
+    max_upload_bytes: int = 2 * 1024**3
+    host: str = "127.0.0.1"
+    port: int = 7860
+
+    @property
+    def on_space(self) -> bool:
+        return bool(self.space_id)
+
+    @property
+    def datasets_dir(self) -> Path:
+        return self.data_root / "datasets"
+
+    @property
+    def runs_dir(self) -> Path:
+        return self.data_root / "runs"
+
+    @classmethod
+    def from_env(cls, environ: dict[str, str] | None = None) -> "Settings":
+        env = os.environ if environ is None else environ
+        space_id = env.get("SPACE_ID", "")
+        return cls(
+            data_root=_data_root(env, on_space=bool(space_id)),
+            space_id=space_id,
+            space_author=env.get("SPACE_AUTHOR_NAME", ""),
+            hf_token=env.get("HF_TOKEN", ""),
+            host=env.get("GRADIO_SERVER_NAME", "127.0.0.1"),
+            port=int(env.get("GRADIO_SERVER_PORT", "7860")),
+        )
+
+
+def _data_root(env: dict[str, str], *, on_space: bool) -> Path:
+    if env.get("ANNOTUNE_HOME"):
+        return Path(env["ANNOTUNE_HOME"]).expanduser().resolve()
+    if on_space and SPACE_DATA.is_dir() and os.access(SPACE_DATA, os.W_OK):
+        return SPACE_DATA / "annotune"
+    return Path(env.get("XDG_DATA_HOME") or Path.home() / ".local" / "share").expanduser() / "annotune"
