@@ -2,7 +2,7 @@
 
 Adding a task: write engine/tasks/<name>.py and add its line to TASKS.
 Adding a framework: write engine/frameworks/<name>.py and add its line to FRAMEWORKS.
-Then run `make contract`: the contract tests walk these tables, so they already cover the new line. The ui does not change.
+Then run `make contract`: the contract tests walk these tables and already cover the new line. The ui does not change.
 """
 
 import difflib

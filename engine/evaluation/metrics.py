@@ -9,7 +9,9 @@ import numpy as np
 Labels = Sequence[Sequence[str]]  # one list of labels a row; exactly one label in each when single-label
 
 
-def classification_figures(expected: Labels, predicted: Labels, classes: Sequence[str], multi_label: bool) -> dict[str, Any]:
+def classification_figures(
+    expected: Labels, predicted: Labels, classes: Sequence[str], multi_label: bool
+) -> dict[str, Any]:
     """Metrics, per-label table and confusion of `predicted` against `expected`.
 
     accuracy is exact match of the label set. f1_macro averages the labels that occur in either list (as scikit-learn

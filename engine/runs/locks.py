@@ -5,7 +5,9 @@ import os
 import time
 from pathlib import Path
 
-PATIENCE = 2.0  # seconds: somebody who only asks `holder` has the lock for an instant, and must not be taken for a worker
+PATIENCE = (
+    2.0  # seconds: somebody who only asks `holder` has the lock for an instant, and must not be taken for a worker
+)
 
 
 def hold(path: Path) -> int:

@@ -93,7 +93,9 @@ def read_spec(path: Path) -> RunSpec:
     except FileNotFoundError as error:
         raise UserError(f"There is no run file at {path}.", "Give the path of a run.json.") from error
     except ValueError as error:
-        raise UserError(f"{path} is not a run file: {error}", "Export one from the page, or fix the lines named.") from error
+        raise UserError(
+            f"{path} is not a run file: {error}", "Export one from the page, or fix the lines named."
+        ) from error
 
 
 def write_text(path: Path, text: str) -> None:

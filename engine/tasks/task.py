@@ -87,11 +87,15 @@ class Task(ABC):
     def blocking(self, rows: Rows, data: TaskData | None) -> list[str]:
         """Sentences that say why training can't start on these rows (none: it can)."""
 
+    def label_column(self, info: dict[str, Any]) -> str | None:
+        """The canonical column that a split is stratified by; None: it is not."""
+        return None
+
     @abstractmethod
     def evaluate(
         self, predictions: list[Any], table: pa.Table, info: dict[str, Any], trained_on: pa.Table
     ) -> dict[str, Any]:
-        """Figures of a report for `predictions` (in the predict shape) on held-out `table`, beside a trivial baseline."""
+        """Figures of a report for `predictions` (in the predict shape) on held-out `table`, beside a baseline."""
 
     @abstractmethod
     def example_inputs(self, table: pa.Table, n: int) -> Iterable[dict[str, Any]]:
