@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 from pydantic import BaseModel, ConfigDict
 from pydantic import Field as PydanticField
 
@@ -17,7 +16,7 @@ from engine.data.derived import DerivedQuestion, responses_from_field
 from engine.data.fields import Field
 from engine.data.layout import FIELD, RESPONSES, SUGGESTION, schema_of
 from engine.data.questions import AnyQuestion, Question, suggestion_type
-from engine.data.record_rows import record_from_row, row_from_record
+from engine.data.record_rows import record_from_row, rows_from_records
 from engine.data.records import FeedbackRecord
 from engine.errors import UserError
 
@@ -145,8 +144,7 @@ class FeedbackDataset:
     def add_records(self, records: FeedbackRecord | dict | Iterable[FeedbackRecord | dict], **_ignored: Any) -> None:
         """Append records. Raises UserError that names the record and the field or question that does not fit."""
         batch = [records] if isinstance(records, (FeedbackRecord, dict)) else list(records)
-        start = len(self)
-        rows = [row_from_record(self, record, start + i) for i, record in enumerate(batch)]
+        rows = rows_from_records(self, batch, len(self))
         addition = pa.Table.from_pylist(rows, schema=self.table.schema)
         self.table = pa.concat_tables([self.table, addition])
         self._unified = {}
@@ -318,5 +316,3 @@ def _refuse_equal_names(schema: DatasetSchema) -> None:
             raise UserError(
                 f"Two fields or questions are called {name!r}.", "Rename one of them: each name may stand once."
             )
-
-

@@ -1,6 +1,6 @@
 """Questions: what annotators answered. Names and arguments are those of Argilla 1.29.
 
-Code elsewhere asks a question's properties (`classes`, `is_multi_label`, `strategies`, `value_type`), never its type's name.
+Code elsewhere asks a question's properties (`classes`, `is_multi_label`, `strategies`, `value_type`), never its type.
 """
 
 from typing import Annotated, Any, ClassVar, Literal, Union
@@ -10,10 +10,17 @@ from pydantic import BaseModel, ConfigDict, Discriminator, TypeAdapter, field_va
 
 RANKING = pa.struct({"rank": pa.list_(pa.uint8()), "value": pa.list_(pa.string())})
 SPANS = pa.struct(
-    {"start": pa.list_(pa.int32()), "end": pa.list_(pa.int32()), "label": pa.list_(pa.string()), "text": pa.list_(pa.string())}
+    {
+        "start": pa.list_(pa.int32()),
+        "end": pa.list_(pa.int32()),
+        "label": pa.list_(pa.string()),
+        "text": pa.list_(pa.string()),
+    }
 )
 
-SCORED_SPANS = pa.struct([*SPANS, pa.field("score", pa.list_(pa.float32()))])  # a suggested span may carry its own score
+SCORED_SPANS = pa.struct(
+    [*SPANS, pa.field("score", pa.list_(pa.float32()))]
+)  # a suggested span may carry its own score
 
 
 class Question(BaseModel):
