@@ -1,0 +1,37 @@
+"""Fixtures shared by every tier."""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.hub_server import HubServer
+
+
+@pytest.fixture
+def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[HubServer]:
+    """A loopback Hub that this process and its children take for the real one, with a cache of its own."""
+    from huggingface_hub import constants
+
+    with HubServer() as server:
+        home = tmp_path / "hf_home"
+        for name, value in server.env(home).items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.delenv("HF_TOKEN", raising=False)
+        patches = {
+            "ENDPOINT": server.url,
+            "HUGGINGFACE_CO_URL_TEMPLATE": server.url + "/{repo_id}/resolve/{revision}/{filename}",
+            "HF_HUB_DISABLE_XET": True,
+            "HF_HUB_OFFLINE": False,
+            "HF_HOME": str(home),
+            "HF_HUB_CACHE": str(home / "hub"),
+            "HF_TOKEN_PATH": str(home / "token"),
+        }
+        for name, value in patches.items():
+            monkeypatch.setattr(constants, name, value)
+        if "datasets" in sys.modules:  # it copied the endpoint when it was imported
+            import datasets
+
+            monkeypatch.setattr(datasets.config, "HF_ENDPOINT", server.url)
+        yield server
