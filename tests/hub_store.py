@@ -266,9 +266,9 @@ def card_data(readme: str) -> dict[str, Any]:
 LICENSES = set(
     "apache-2.0 mit openrail bigscience-openrail-m creativeml-openrail-m bigcode-openrail-m afl-3.0 artistic-2.0"
     " bsl-1.0 bsd bsd-2-clause bsd-3-clause cc cc0-1.0 cc-by-2.0 cc-by-3.0 cc-by-4.0 cc-by-sa-3.0 cc-by-sa-4.0"
-    " cc-by-nc-4.0 cc-by-nc-sa-4.0 cc-by-nc-nd-4.0 cc-by-nd-4.0 epl-2.0 eupl-1.1 gpl gpl-2.0 gpl-3.0 lgpl lgpl-3.0 agpl-3.0 isc"
-    " mpl-2.0 odc-by odbl pddl postgresql llama2 llama3 llama3.1 llama3.2 llama3.3 gemma unlicense wtfpl unknown other"
-    "".split()
+    " cc-by-nc-4.0 cc-by-nc-sa-4.0 cc-by-nc-nd-4.0 cc-by-nd-4.0 epl-2.0 eupl-1.1 gpl gpl-2.0 gpl-3.0 lgpl lgpl-3.0"
+    " agpl-3.0 isc mpl-2.0 odc-by odbl pddl postgresql llama2 llama3 llama3.1 llama3.2 llama3.3 gemma unlicense wtfpl"
+    " unknown other".split()
 )
 
 
