@@ -40,7 +40,7 @@ class CellResult:
 
 
 class CellError(UserError):
-    """The cell failed. `kind`: syntax, error, timeout, memory, crash; `line` of the cell; `index` of the sample, from 0."""
+    """The cell failed. `kind`: syntax, error, timeout, memory, crash; `line` of the cell; `index` of the sample."""
 
     def __init__(self, message: str, hint: str, *, kind: str, line: int | None, index: int | None, stdout: str) -> None:
         super().__init__(message, hint)

@@ -19,7 +19,8 @@ from engine.runs.events import FINAL, read_events
 # The only variables a worker sees. Tokens are never among them: a worker that needs one reads it from stdin.
 INHERITED = (
     "PATH HOME LANG LC_ALL TZ TMPDIR LD_LIBRARY_PATH XDG_CACHE_HOME HF_HOME HF_ENDPOINT HF_HUB_CACHE "
-    "HF_HUB_DISABLE_XET HF_HUB_OFFLINE HF_HUB_DISABLE_TELEMETRY OMP_NUM_THREADS CUDA_VISIBLE_DEVICES NVIDIA_VISIBLE_DEVICES SSL_CERT_FILE "
+    "HF_HUB_DISABLE_XET HF_HUB_OFFLINE HF_HUB_DISABLE_TELEMETRY OMP_NUM_THREADS "
+    "CUDA_VISIBLE_DEVICES NVIDIA_VISIBLE_DEVICES SSL_CERT_FILE "
     "HTTPS_PROXY HTTP_PROXY NO_PROXY PYTHONUTF8 VIRTUAL_ENV SYSTEMROOT ANNOTUNE_HOME"
 ).split()
 START_GRACE = 20.0  # seconds in which a started worker must have taken its lock
@@ -114,8 +115,8 @@ def status(folder: Path) -> JobStatus:
 
 def _apply(result: JobStatus, event: dict[str, Any]) -> None:
     kind = event["kind"]
-    if kind == "started":
-        result.started = event["ts"]
+    if kind == "started":  # a job that is tried again in the same folder begins anew
+        result.__init__(started=event["ts"])
     elif kind == "stage":
         result.stage, result.step, result.total, result.epoch = event["name"], 0, None, None
     elif kind == "progress":

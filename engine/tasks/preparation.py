@@ -1,4 +1,4 @@
-"""Dataset + TrainingTask + split → TaskData, with an account of what was left out. Used by workers and ArgillaTrainer."""
+"""Dataset + TrainingTask + split → TaskData, with an account of what was left out. For workers and ArgillaTrainer."""
 
 from dataclasses import dataclass
 
@@ -15,6 +15,7 @@ from engine.tasks.training_task import TrainingTask
 class Prepared:
     """What training starts from: the split rows, and the rows' account (who was left out, ties, printed text)."""
 
+    task: str
     data: TaskData
     rows: Rows
 
@@ -34,4 +35,4 @@ def prepare(dataset: FeedbackDataset, definition: TrainingTask, shares: SplitSpe
     blocking = task.blocking(rows, data)
     if blocking:
         raise UserError(blocking[0], " ".join(blocking[1:]))
-    return Prepared(data, rows)
+    return Prepared(task.name, data, rows)

@@ -1,0 +1,75 @@
+"""Annotune's engine: annotated data in, a tested fine-tuned model out. Public names, each imported on first use.
+
+    from engine import ArgillaTrainer, FeedbackDataset, TrainingTask
+"""
+
+import importlib
+from typing import Any
+
+_PUBLIC = {
+    "engine.errors": ("UserError",),
+    "engine.settings": ("Settings",),
+    "engine.registry": ("FRAMEWORKS", "TASKS", "frameworks_for"),
+    "engine.trainer": ("ArgillaTrainer",),
+    "engine.data.feedback_dataset": ("FeedbackDataset",),
+    "engine.data.fields": ("Field", "TextField"),
+    "engine.data.questions": (
+        "LabelQuestion",
+        "MultiLabelQuestion",
+        "RankingQuestion",
+        "RatingQuestion",
+        "SpanQuestion",
+        "TextQuestion",
+    ),
+    "engine.data.records": (
+        "FeedbackRecord",
+        "RankingValueSchema",
+        "ResponseSchema",
+        "SpanValueSchema",
+        "SuggestionSchema",
+        "ValueSchema",
+    ),
+    "engine.data.derived": ("DerivedQuestion",),
+    "engine.data.unification": (
+        "LabelQuestionStrategy",
+        "LabelQuestionUnification",
+        "MultiLabelQuestionStrategy",
+        "MultiLabelQuestionUnification",
+        "RankingQuestionStrategy",
+        "RankingQuestionUnification",
+        "RatingQuestionStrategy",
+        "RatingQuestionUnification",
+        "TextQuestionStrategy",
+    ),
+    "engine.data.filters": ("FloatMetadataFilter", "IntegerMetadataFilter", "SortBy", "TermsMetadataFilter"),
+    "engine.data.roles": ("ColumnRole", "derived_for", "guess_roles"),
+    "engine.data.readers": ("inspect_file", "list_splits"),
+    "engine.tasks.training_task": ("TrainingTask",),
+    "engine.tasks.preview": ("preview",),
+    "engine.formatting": ("CellError", "CellResult", "Limits", "run_formatting_cell"),
+    "engine.frameworks.base_models": ("locate",),
+    "engine.frameworks.validation": ("validate_config",),
+    "engine.runs.run_directory": ("RunDirectory", "RunSpec", "SplitSpec"),
+    "engine.runs.job": ("JobStatus",),
+    "engine.runs.supervisor": ("Supervisor",),
+    "engine.runs.store": ("RunSummary",),
+    "engine.runs.readiness": ("Readiness", "readiness"),
+    "engine.publishing.model_card": ("build_card",),
+    "engine.publishing.hub": ("check_target", "check_token"),
+    "engine.python_source": ("python_source",),
+    "engine.access": ("Access",),
+}
+_HOME = {name: module for module, names in _PUBLIC.items() for name in names}
+__all__ = list(_HOME)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'engine' has no attribute {name!r}")
+    value = getattr(importlib.import_module(_HOME[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

@@ -1,0 +1,74 @@
+"""`python -m engine …`: the only entry of every process but the page.
+
+train FOLDER|RUN_FILE    a run directory as a worker, or a run file from a terminal
+import|fetch|publish     FOLDER, as workers
+predict                  --serve: the warm predict process; RUN_ID TEXT…: from a terminal
+docs                     write the parameter tables into README.md (--check: fail when they are stale)
+"""
+
+import argparse
+import json
+import os
+import sys
+from pathlib import Path
+
+from engine.settings import Settings
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m engine", description=__doc__)
+    verbs = parser.add_subparsers(dest="verb", required=True)
+    for verb in ("train", "import", "fetch", "publish"):
+        verbs.add_parser(verb).add_argument("path", type=Path)
+    predict = verbs.add_parser("predict")
+    predict.add_argument("--serve", action="store_true")
+    predict.add_argument("run_id", nargs="?")
+    predict.add_argument("texts", nargs="*")
+    docs = verbs.add_parser("docs")
+    docs.add_argument("--check", action="store_true")
+    arguments = parser.parse_args()
+    if arguments.verb == "predict":
+        return _predict(arguments)
+    if arguments.verb == "docs":
+        from engine.frameworks.parameter_tables import update_readme
+
+        return update_readme(Path(__file__).parents[1] / "README.md", check=arguments.check)
+    if arguments.verb == "train" and not arguments.path.is_dir():
+        from engine.runs.launch import run_file
+
+        return run_file(arguments.path.resolve(), Settings.from_env())
+    return _work(arguments.verb, arguments.path.resolve())
+
+
+def _work(verb: str, folder: Path) -> int:
+    from engine.runs import work, worker
+
+    does = {"train": work.train, "import": work.import_dataset, "fetch": work.fetch, "publish": work.publish}
+    return worker.run_job(folder, does[verb])
+
+
+def _predict(arguments: argparse.Namespace) -> int:
+    if arguments.serve:
+        from engine.prediction.worker import serve
+
+        return serve()
+    from engine.errors import UserError
+    from engine.runs.supervisor import Supervisor
+
+    supervisor = Supervisor(Settings.from_env())
+    try:
+        for text, labels in zip(arguments.texts, supervisor.predict(arguments.run_id, arguments.texts), strict=True):
+            print(json.dumps({"text": text, "labels": labels}, ensure_ascii=False))
+    except UserError as error:
+        print(error, file=sys.stderr)
+        return 1
+    finally:
+        supervisor.close()
+    return 0
+
+
+if __name__ == "__main__":
+    code = main()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)  # everything is written: do not wait for a library's background threads

@@ -1,0 +1,75 @@
+"""A run as Python in the guide's style: what the page shows under "Show as Python"."""
+
+from engine.registry import FRAMEWORKS
+from engine.runs.run_directory import RunSpec
+
+
+def python_source(spec: RunSpec) -> str:
+    """A script that trains the same run: same data, task, framework, base model, seed and hyperparameters."""
+    lines = ["from engine import ArgillaTrainer, FeedbackDataset, TrainingTask", "", f"dataset = {_dataset(spec)}"]
+    lines += _derived(spec)
+    if spec.task.get("code"):
+        lines += ["", spec.task["code"].rstrip(), "", "task = TrainingTask.from_code("]
+        lines = lines[:-1] + ["task = TrainingTask.for_text_classification(formatting_func=formatting_func)"]
+    else:
+        lines += _task(spec)
+    split = spec.split
+    lines += [
+        "trainer = ArgillaTrainer(",
+        "    dataset=dataset,",
+        "    task=task,",
+        f"    framework={spec.framework!r},",
+        f"    model={spec.base_model!r},",
+        f"    train_size={split.train!r},",
+        f"    validation_size={split.validation!r},",
+        f"    seed={split.seed!r},",
+    ]
+    if spec.filter_by:
+        lines.append(f"    filter_by={spec.filter_by!r},")
+    if spec.sort_by:
+        lines.append(f"    sort_by={spec.sort_by!r},")
+    if spec.max_records:
+        lines.append(f"    max_records={spec.max_records!r},")
+    lines.append(")")
+    if spec.config:
+        lines.append("trainer.update_config(" + ", ".join(f"{k}={v!r}" for k, v in spec.config.items()) + ")")
+    lines += ['trainer.train(output_dir="my_model")', 'trainer.predict("This is awesome!")']
+    return "\n".join(lines) + f"\n# {FRAMEWORKS[spec.framework].label}\n"
+
+
+def _dataset(spec: RunSpec) -> str:
+    source = spec.dataset.get("source", {})
+    if source.get("kind") == "hub":
+        extra = "".join(f", {k}={source[k]!r}" for k in ("subset", "split", "revision") if source.get(k))
+        return f"FeedbackDataset.from_huggingface({source['id']!r}{extra})"
+    if source.get("kind") == "example":
+        return "FeedbackDataset.example()"
+    options = "".join(f", {k}={v!r}" for k, v in source.get("options", {}).items())
+    return f"FeedbackDataset.from_file({source.get('name') or spec.dataset.get('name', 'data')!r}{options})"
+
+
+def _derived(spec: RunSpec) -> list[str]:
+    """Questions made from columns, when they are part of the run."""
+    derived = spec.dataset.get("derived")
+    if not derived:
+        return []
+    items = [f"    DerivedQuestion.model_validate({entry!r})," for entry in derived]
+    return [
+        "from engine import DerivedQuestion",
+        "",
+        "dataset = dataset.with_questions_from_fields([",
+        *items,
+        "])",
+    ]
+
+
+def _task(spec: RunSpec) -> list[str]:
+    fields = spec.task["fields"]
+    lines = [
+        "task = TrainingTask.for_text_classification(",
+        f"    text=dataset.field_by_name({fields['text']!r}),",
+        f"    label=dataset.question_by_name({fields['label']!r}),",
+    ]
+    if spec.task.get("strategy"):
+        lines.append(f"    label_strategy={spec.task['strategy']!r},")
+    return [*lines, ")"]

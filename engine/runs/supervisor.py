@@ -1,0 +1,241 @@
+"""The page's one door to processes: datasets being imported, base models being fetched, runs, predictions, publishing.
+
+Keeps nothing in memory that a second page process would need: state is read from the folders and their locks.
+"""
+
+import hashlib
+import json
+import os
+import secrets
+import shutil
+import time
+from collections import deque
+from pathlib import Path
+from typing import Any
+
+from engine.data.feedback_dataset import SCHEMA_FILE, FeedbackDataset
+from engine.errors import UserError
+from engine.prediction.client import PredictClient
+from engine.runs import job
+from engine.runs.events import read_events
+from engine.runs.job import JobStatus
+from engine.runs.run_directory import RunDirectory, RunSpec, write_text
+from engine.runs.store import RunStore, RunSummary
+from engine.settings import Settings
+
+REQUEST = "request.json"
+RUN_MODEL = "model"
+
+
+class Supervisor:
+    """Starts workers and tells what became of them. One per page process."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        for folder in (settings.datasets_dir, settings.runs_dir, self._fetches):
+            folder.mkdir(parents=True, exist_ok=True)
+        self.store = RunStore(settings.data_root / "runs.db")
+        self.predictor = PredictClient()
+
+    # ---- datasets ---------------------------------------------------------------------------------------------------
+
+    def import_dataset(self, source: dict[str, Any], token: str | None = None) -> str:
+        """Start reading `source`; returns the new dataset's id at once. An uploaded file is kept beside its dataset."""
+        dataset_id = time.strftime("%Y%m%d-%H%M%S", time.gmtime()) + "-" + secrets.token_hex(3)
+        folder = self.settings.datasets_dir / dataset_id
+        folder.mkdir()
+        if source["kind"] == "file":
+            source = source | {"path": str(_keep(Path(source["path"]), folder / "source", source.get("name")))}
+        write_text(folder / REQUEST, json.dumps({"source": source}, ensure_ascii=False))
+        job.spawn("import", folder, secret={"token": token} if token else None, offline=source["kind"] != "hub")
+        return dataset_id
+
+    def dataset_folder(self, dataset_id: str) -> Path:
+        return _inside(self.settings.datasets_dir, dataset_id)
+
+    def dataset_status(self, dataset_id: str) -> JobStatus:
+        return job.status(self.dataset_folder(dataset_id))
+
+    def dataset(self, dataset_id: str) -> FeedbackDataset:
+        """The imported dataset, memory-mapped."""
+        return FeedbackDataset.load(self.dataset_folder(dataset_id))
+
+    def dataset_source(self, dataset_id: str) -> dict[str, Any]:
+        """What `import_dataset` was asked to read."""
+        return json.loads((self.dataset_folder(dataset_id) / REQUEST).read_text(encoding="utf-8"))["source"]
+
+    def profile(self, dataset_id: str) -> dict[str, Any]:
+        """profile.json of an imported dataset: counts, histograms, duplicates."""
+        return json.loads((self.dataset_folder(dataset_id) / "profile.json").read_text(encoding="utf-8"))
+
+    def datasets(self) -> list[str]:
+        """Ids of the datasets that can be opened, newest first."""
+        folders = sorted(self.settings.datasets_dir.iterdir(), reverse=True)
+        return [folder.name for folder in folders if (folder / SCHEMA_FILE).is_file()]
+
+    def delete_dataset(self, dataset_id: str) -> None:
+        job.stop(self.dataset_folder(dataset_id))
+        shutil.rmtree(self.dataset_folder(dataset_id))
+
+    # ---- base models ------------------------------------------------------------------------------------------------
+
+    @property
+    def _fetches(self) -> Path:
+        return self.settings.data_root / "fetches"
+
+    def fetch_base_model(self, base_model: str, token: str | None = None) -> str:
+        """Start downloading a base model, unless that is under way; returns the id to ask `fetch_status` for."""
+        fetch_id = hashlib.sha256(base_model.encode()).hexdigest()[:16]
+        folder = self._fetches / fetch_id
+        folder.mkdir(exist_ok=True)
+        if not job.status(folder).state == "running":
+            (folder / "log.txt").touch()
+            write_text(folder / REQUEST, json.dumps({"base_model": base_model}))
+            job.spawn("fetch", folder, secret={"token": token} if token else None, offline=False)
+        return fetch_id
+
+    def fetch_status(self, fetch_id: str) -> JobStatus:
+        return job.status(_inside(self._fetches, fetch_id))
+
+    # ---- runs -------------------------------------------------------------------------------------------------------
+
+    def start(self, spec: RunSpec) -> str:
+        """Start a run; returns its id at once."""
+        run_dir = RunDirectory.create(self.settings.runs_dir, spec)
+        job.spawn("train", run_dir.path, offline=True)
+        return run_dir.id
+
+    def run(self, run_id: str) -> RunDirectory:
+        return RunDirectory(_inside(self.settings.runs_dir, run_id))
+
+    def status(self, run_id: str) -> JobStatus:
+        return job.status(self.run(run_id).path)
+
+    def stop(self, run_id: str, *, keep_best: bool = False) -> bool:
+        """Cancel a run, or with `keep_best` end its training and go on to evaluate the best model so far."""
+        return job.stop(self.run(run_id).path, keep_best=keep_best)
+
+    def delete(self, run_id: str) -> None:
+        """Delete a run with its model. A live one is refused."""
+        if self.status(run_id).live:
+            raise UserError("This run is still at work.", "Stop it first, then delete it.")
+        shutil.rmtree(self.run(run_id).path)
+        self.store.delete(run_id)
+
+    def history(self, run_id: str) -> dict[str, list[tuple[int, float]]]:
+        """The run's metrics for plots: name → [(step, value), …]."""
+        series: dict[str, list[tuple[int, float]]] = {}
+        for event in read_events(self.run(run_id).events_file):
+            if event["kind"] == "metrics":
+                for name, value in event["values"].items():
+                    series.setdefault(name, []).append((event["step"], value))
+        return series
+
+    def log_tail(self, run_id: str, lines: int = 200) -> str:
+        """The last lines of the run's log."""
+        path = self.run(run_id).log_file
+        if not path.is_file():
+            return ""
+        with path.open(encoding="utf-8", errors="replace") as file:
+            return "".join(deque(file, maxlen=lines))
+
+    def runs(self) -> list[RunSummary]:
+        """All runs, newest first. Ended ones come from the index, which is filled from the directories as needed."""
+        found = []
+        for folder in sorted(self.settings.runs_dir.iterdir(), reverse=True):
+            if (folder / "run.json").is_file():
+                found.append(self.store.get(folder.name) or self._summarise(RunDirectory(folder)))
+        return found
+
+    def _summarise(self, run_dir: RunDirectory) -> RunSummary:
+        spec, status, report = run_dir.spec, job.status(run_dir.path), run_dir.report or {}
+        counts = report.get("n", {})
+        summary = RunSummary(
+            id=run_dir.id,
+            title=spec.title,
+            dataset=spec.dataset.get("name", ""),
+            task=spec.task["task"],
+            framework=spec.framework,
+            base_model=spec.base_model,
+            state=status.state,
+            created=spec.created,
+            seconds=status.elapsed if status.ended else None,
+            metrics=report.get("metrics"),
+            n_train=counts.get("train"),
+            n_test=counts.get("test"),
+        )
+        if not status.live:
+            self.store.put(summary)
+        return summary
+
+    # ---- using a finished run -----------------------------------------------------------------------------------------
+
+    def predict(self, run_id: str, inputs: list[Any]) -> list[Any]:
+        """Predictions of a finished run's model, from the warm predict process."""
+        return self.predictor.predict(**self._model(run_id), inputs=inputs)
+
+    def predict_file(self, run_id: str, path: Path, text_column: str | None = None) -> Any:
+        """Yields {"step", "total"} while predicting every row of a file, and at last {"path", "rows", …}."""
+        name = _base_name(path.name)
+        folder = self.run(run_id).path / "predictions" / secrets.token_hex(4)
+        folder.mkdir(parents=True)
+        output = folder / f"{Path(name).stem}-predictions{Path(name).suffix}"
+        return self.predictor.predict_file(**self._model(run_id), input=path, output=output, text_column=text_column)
+
+    def _model(self, run_id: str) -> dict[str, Any]:
+        run_dir = self.run(run_id)
+        status = job.status(run_dir.path)
+        if status.state != "finished":
+            raise UserError(f"This run has no finished model: it is {status.state}.", "Choose a finished run.")
+        spec = run_dir.spec
+        return {"model_dir": run_dir.path / RUN_MODEL, "framework": spec.framework, "task": spec.task["task"]}
+
+    def publish(self, run_id: str, repo_id: str, *, private: bool, token: str) -> None:
+        """Start pushing a finished run to the Hub; calling again after a failure pushes what is missing."""
+        self._model(run_id)
+        folder = self.run(run_id).publish_dir
+        folder.mkdir(exist_ok=True)
+        if job.status(folder).state == "running":
+            raise UserError("This model is being published already.", "Wait until it is done.")
+        write_text(folder / REQUEST, json.dumps({"repo_id": repo_id, "private": private}))
+        job.spawn("publish", folder, secret={"token": token}, offline=False)
+
+    def publish_status(self, run_id: str) -> JobStatus:
+        return job.status(self.run(run_id).publish_dir)
+
+    def zip_model(self, run_id: str) -> Path:
+        """A .zip of the finished model with its card and report, made once."""
+        from engine.publishing.hub import zip_model
+
+        self._model(run_id)
+        return zip_model(self.run(run_id))
+
+    def close(self) -> None:
+        """Stop the warm predict process. Runs go on."""
+        self.predictor.close()
+
+
+def _inside(parent: Path, name: str) -> Path:
+    """`parent/name`, for a name that came from an address bar: refused when it isn't a plain existing folder name."""
+    path = parent / name
+    if not name or Path(name).name != name or name.startswith(".") or not path.is_dir():
+        raise UserError(f"There is nothing here called {name!r}.", "It may have been deleted. Open the Runs page.")
+    return path
+
+
+def _base_name(name: str) -> str:
+    return os.path.basename(name.replace("\\", "/")).lstrip(".") or "file"
+
+
+def _keep(path: Path, folder: Path, name: str | None) -> Path:
+    """Hard-link (or copy) an uploaded file into `folder` under its base name only, so that it can be read again."""
+    folder.mkdir()
+    target = folder / _base_name(name or path.name)
+    if path.is_dir():
+        shutil.copytree(path, target)
+        return target
+    try:
+        os.link(path, target)
+    except OSError:
+        shutil.copyfile(path, target)
+    return target

@@ -1,0 +1,136 @@
+"""What workers do: import a dataset, fetch a base model, train a run, publish it. One function of a job folder each."""
+
+import json
+import platform
+import shutil
+import time
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from engine.data.derived import DerivedQuestion
+from engine.data.feedback_dataset import SCHEMA_FILE, FeedbackDataset
+from engine.data.readers import import_source
+from engine.errors import UserError
+from engine.evaluation.report import evaluate
+from engine.frameworks import base_models
+from engine.frameworks.validation import validate_config
+from engine.registry import FRAMEWORKS
+from engine.runs.events import Report
+from engine.runs.run_directory import RunDirectory, RunSpec, write_text
+from engine.tasks.preparation import Prepared, prepare
+from engine.tasks.training_task import TrainingTask
+
+REQUEST = "request.json"
+RECORDED_PACKAGES = ("torch", "transformers", "datasets", "huggingface_hub", "numpy", "scikit-learn")
+
+
+def import_dataset(folder: Path, secrets: dict[str, str], report: Report) -> dict[str, Any]:
+    """Read the source named in request.json into this dataset folder."""
+    source = json.loads((folder / REQUEST).read_text(encoding="utf-8"))["source"]
+    dataset = import_source(source, folder, token=secrets.get("token"), report=report)
+    return {"records": len(dataset)}
+
+
+def fetch(folder: Path, secrets: dict[str, str], report: Report) -> dict[str, Any]:
+    """Download the base model named in request.json into the Hub cache."""
+    base_model = json.loads((folder / REQUEST).read_text(encoding="utf-8"))["base_model"]
+    report.stage("downloading")
+    return {"path": str(base_models.fetch(base_model, token=secrets.get("token"), report=report))}
+
+
+def train(folder: Path, _secrets: dict[str, str], report: Report) -> dict[str, Any]:
+    """Prepare, train and evaluate the run in this run directory; leaves model/, report.json and README.md."""
+    run_dir = RunDirectory(folder)
+    spec = run_dir.spec
+    framework = FRAMEWORKS[spec.framework]
+    run_dir.write_spec(spec.model_copy(update={"versions": _versions(framework.requires)}))
+    report.stage("preparing")
+    prepared = prepare_run(run_dir, report)
+    config = validate_config(spec.framework, prepared.task, spec.config)
+    base = base_models.locate(spec.base_model)
+    if base is None:
+        raise UserError(
+            f"The base model {spec.base_model!r} is not on this machine.", "Fetch it first, or give a local folder."
+        )
+    started = time.monotonic()
+    framework.train(config, prepared.task, prepared.data, base, run_dir.model_dir, report)
+    seconds = round(time.monotonic() - started, 2)
+    figures = evaluate(spec.framework, prepared.task, prepared.data, run_dir.model_dir, report)
+    figures["seconds"] = {"train": seconds} | figures.get("seconds", {})
+    write_report(run_dir, spec, prepared, figures | {"stopped_early": report.stop_requested})
+    shutil.rmtree(run_dir.checkpoints_dir, ignore_errors=True)
+    return {"metrics": figures["metrics"], "n_test": figures["n"]["test"], "seconds": seconds}
+
+
+def publish(folder: Path, secrets: dict[str, str], report: Report) -> dict[str, Any]:
+    """Push the run above this publish folder to the Hub, as request.json says."""
+    from engine.publishing.hub import publish as push
+
+    request = json.loads((folder / REQUEST).read_text(encoding="utf-8"))
+    run_dir = RunDirectory(folder.parent)
+    report.stage("publishing")
+    return push(run_dir, request["repo_id"], private=request["private"], token=secrets["token"], report=report)
+
+
+def open_dataset(run_dir: RunDirectory, report: Report) -> FeedbackDataset:
+    """The run's dataset: the imported one beside the runs, or read again from its source into the run directory."""
+    wanted = run_dir.spec.dataset
+    folder = run_dir.path.parent.parent / "datasets" / wanted["id"] if wanted.get("id") else run_dir.path / "dataset"
+    if not (folder / SCHEMA_FILE).is_file():
+        folder = run_dir.path / "dataset"
+        import_source(wanted["source"], folder, report=report)
+    dataset = FeedbackDataset.load(folder)
+    if "derived" in wanted:
+        dataset = dataset.with_questions_from_fields([DerivedQuestion(**d) for d in wanted["derived"]])
+    return dataset
+
+
+def prepare_run(run_dir: RunDirectory, report: Report) -> Prepared:
+    """The run's rows, split and stored in data/, with account.json: every record left out, by reason."""
+    spec = run_dir.spec
+    dataset = open_dataset(run_dir, report)
+    if spec.filter_by:
+        dataset = dataset.filter_by(**spec.filter_by)
+    if spec.sort_by:
+        dataset = dataset.sort_by(spec.sort_by)
+    dataset = dataset.head(spec.max_records)
+    prepared = prepare(dataset, TrainingTask.from_dict(spec.task), spec.split)
+    prepared.data.save(run_dir.data_dir)
+    account = {"left_out": prepared.rows.left_out, "counts": prepared.rows.counts, "printed": prepared.rows.stdout}
+    write_text(run_dir.data_dir / "account.json", json.dumps(account, ensure_ascii=False))
+    for reason, records in prepared.rows.left_out.items():
+        report.note(f"{len(records):,} records left out: {reason}.")
+    return prepared
+
+
+def write_report(run_dir: RunDirectory, spec: RunSpec, prepared: Prepared, figures: dict[str, Any]) -> None:
+    """report.json: the figures with what they are about; and the model card made from both."""
+    from engine.publishing.model_card import build_card
+
+    report = {
+        "task": prepared.task,
+        "framework": spec.framework,
+        "base_model": spec.base_model,
+        "dataset": {"name": spec.dataset.get("name"), "source": public_source(spec.dataset.get("source", {}))},
+        "classes": prepared.data.info.get("classes"),
+        "counts": prepared.rows.counts,
+        "left_out": {reason: len(records) for reason, records in prepared.rows.left_out.items()},
+    }
+    run_dir.write_report(report | figures)
+    write_text(run_dir.card_file, build_card(run_dir))
+
+
+def public_source(source: dict[str, Any]) -> dict[str, Any]:
+    """A dataset's source without this machine's paths."""
+    return {key: value for key, value in source.items() if key != "path"}
+
+
+def _versions(packages: tuple[str, ...]) -> dict[str, str]:
+    found = {"python": platform.python_version()}
+    for package in dict.fromkeys((*packages, *RECORDED_PACKAGES)):
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found
