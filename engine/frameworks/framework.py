@@ -56,6 +56,7 @@ class Framework(ABC):
     needs_network: ClassVar[bool] = False
     secrets: ClassVar[tuple[str, ...]] = ()
     overlay: ClassVar[str | None] = None
+    config_objects: ClassVar[tuple[str, ...]] = ()  # keywords of update_config that may hold an upstream config object
 
     @abstractmethod
     def train(self, config: TrainerConfig, task: str, data: TaskData, base: str, out_dir: Path, report: Report) -> None:

@@ -1,4 +1,4 @@
-"""`python -m engine train RUN_FILE`: the page's line from a terminal. Same run file, same workers, same run directory."""
+"""`python -m engine train RUN_FILE`: the page's line from a terminal. Same run file, workers and run directory."""
 
 import time
 from pathlib import Path

@@ -168,7 +168,7 @@ class Supervisor:
             self.store.put(summary)
         return summary
 
-    # ---- using a finished run -----------------------------------------------------------------------------------------
+    # ---- using a finished run ---------------------------------------------------------------------------------------
 
     def predict(self, run_id: str, inputs: list[Any]) -> list[Any]:
         """Predictions of a finished run's model, from the warm predict process."""

@@ -1,0 +1,97 @@
+"""Loaded models and upstream config objects given in Python, turned into folders and plain values.
+
+So a framework, and a run file, only ever see paths and values. Called by ArgillaTrainer.
+"""
+
+import dataclasses
+import shutil
+from pathlib import Path
+from typing import Any
+
+from engine.errors import UserError
+from engine.frameworks import base_models
+from engine.frameworks.framework import Framework, TrainerConfig
+
+DECIDED_ELSEWHERE = {"output_dir", "task_type", "base_model_name_or_path"}  # by train(output_dir), the task, the trainer
+
+
+def base_from_object(model: Any, tokenizer: Any, folder: Path) -> tuple[str, str]:
+    """Write a loaded model (or a copy of the named one) and its tokenizer into `folder`. → (public name, folder)."""
+    if isinstance(model, (str, Path)):
+        located = base_models.locate(str(model)) or base_models.fetch(str(model))
+        shutil.copytree(located, folder)
+        name = str(model)
+    elif hasattr(model, "save_pretrained"):
+        model.save_pretrained(folder)
+        name = getattr(model, "name_or_path", "") or type(model).__name__
+        if tokenizer is None and name:
+            tokenizer = name
+    elif hasattr(model, "to_disk"):  # a spaCy pipeline
+        model.to_disk(folder)
+        name = model.meta.get("name") or "pipeline"
+    else:
+        raise UserError(
+            f"`model` is a {type(model).__name__}, which can't be trained here.",
+            "Pass a Hub id, a folder, or a model with save_pretrained (Transformers) or to_disk (spaCy).",
+        )
+    _save_tokenizer(tokenizer, folder)
+    return name, str(folder)
+
+
+def _save_tokenizer(tokenizer: Any, folder: Path) -> None:
+    if tokenizer is None:
+        return
+    if isinstance(tokenizer, str):
+        from transformers import AutoTokenizer
+
+        located = base_models.locate(tokenizer) or base_models.fetch(tokenizer)
+        tokenizer = AutoTokenizer.from_pretrained(located)
+    if not hasattr(tokenizer, "save_pretrained"):
+        raise UserError(
+            f"`tokenizer` is a {type(tokenizer).__name__}, which has no save_pretrained.",
+            "Pass a Transformers tokenizer or its name.",
+        )
+    tokenizer.save_pretrained(folder)
+
+
+def spread_objects(framework: Framework, config: type[TrainerConfig], kwargs: dict[str, Any]) -> dict[str, Any]:
+    """`kwargs` with every upstream config object replaced by those of its values that differ from their defaults.
+
+    Which keywords may hold one is the framework's `config_objects`. Raises UserError for a value the config lacks.
+    """
+    values: dict[str, Any] = {}
+    for name, value in kwargs.items():
+        if name in framework.config_objects and dataclasses.is_dataclass(value):
+            values |= _changed(value, config)
+        else:
+            values[name] = value
+    return values
+
+
+def _changed(given: Any, config: type[TrainerConfig]) -> dict[str, Any]:
+    """What the caller chose: the fields in which `given` differs from a default object of its own class."""
+    fields = [field for field in dataclasses.fields(given) if field.init and field.name not in DECIDED_ELSEWHERE]
+    required = {
+        field.name: getattr(given, field.name)
+        for field in dataclasses.fields(given)
+        if field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING and field.init
+    }
+    default = type(given)(**required)
+    changed = {
+        field.name: _plain(getattr(given, field.name))
+        for field in fields
+        if getattr(given, field.name) != getattr(default, field.name)
+    }
+    unknown = [name for name in changed if name not in config.model_fields]
+    if unknown and "extra_arguments" not in config.model_fields:
+        raise UserError(
+            f"{type(given).__name__} sets {', '.join(unknown)}, which can't be set here.",
+            f"Known: {', '.join(config.model_fields)}.",
+        )
+    values = {name: value for name, value in changed.items() if name in config.model_fields}
+    return values | ({"extra_arguments": {name: changed[name] for name in unknown}} if unknown else {})
+
+
+def _plain(value: Any) -> Any:
+    """A value as a run file can hold it: sets as sorted lists, enum members as their values."""
+    return sorted(value) if isinstance(value, (set, frozenset)) else getattr(value, "value", value)
