@@ -12,7 +12,7 @@ from engine.errors import UserError
 from engine.frameworks import base_models
 from engine.frameworks.framework import Framework, TrainerConfig
 
-DECIDED_ELSEWHERE = {"output_dir", "task_type", "base_model_name_or_path"}  # by train(output_dir), the task, the trainer
+DECIDED_ELSEWHERE = {"output_dir", "task_type", "base_model_name_or_path"}  # by train() and the task
 
 
 def base_from_object(model: Any, tokenizer: Any, folder: Path) -> tuple[str, str]:

@@ -1,0 +1,57 @@
+# Everything a person runs. `make run` needs only Python 3.11 or newer; the rest installs what it needs first.
+PYTHON ?= python3
+BIN := .venv/bin
+DATA ?= ../shared/data
+# One thread a process: two were six times slower on shared cores.
+TEST_ENV := OMP_NUM_THREADS=1 HF_HUB_OFFLINE=1 HF_HUB_DISABLE_TELEMETRY=1 GRADIO_ANALYTICS_ENABLED=False
+
+.PHONY: run example test slow contract lint docs bench acceptance clean browser
+
+run: .venv/installed
+	$(BIN)/python app.py
+
+example: .venv/installed
+	$(BIN)/python -m engine train examples/run.json
+
+test: .venv/installed-tests browser lint
+	$(TEST_ENV) $(BIN)/python -m pytest -m "not slow"
+
+slow: .venv/installed-tests
+	$(TEST_ENV) $(BIN)/python -m pytest -m slow
+
+contract: .venv/installed-tests
+	$(TEST_ENV) $(BIN)/python -m pytest tests/contract
+
+lint: .venv/installed-tests
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/python -m engine docs --check
+
+docs: .venv/installed
+	$(BIN)/python -m engine docs
+
+bench: .venv/installed-tests
+	$(BIN)/python -m benchmarks
+
+acceptance: .venv/installed-tests
+	OMP_NUM_THREADS=2 HF_HUB_OFFLINE=1 $(BIN)/python benchmarks/acceptance.py $(DATA)
+
+browser:
+	@if command -v chromium >/dev/null; then :; \
+	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium fonts-dejavu-core; \
+	else echo "Chromium is missing: the browser tests will fail. Install it, for example: sudo apt-get install chromium"; fi
+
+.venv/installed: requirements.txt
+	$(PYTHON) -c 'import sys; sys.exit("Annotune needs Python 3.11 or newer, this is " + sys.version.split()[0]) if sys.version_info < (3, 11) else None'
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	-$(BIN)/python -m compileall -q .venv/lib app.py ui engine
+	touch $@
+
+.venv/installed-tests: .venv/installed requirements-test.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-test.txt
+	touch $@
+
+clean:
+	rm -rf .venv .pytest_cache .ruff_cache
