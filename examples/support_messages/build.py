@@ -1,7 +1,7 @@
 """Builds the bundled example from messages.jsonl: argilla.yaml and data/train-00000-of-00001.parquet.
 
 Run by hand after messages.jsonl changed: `python examples/support_messages/build.py [FOLDER]` (default: this folder).
-The texts were written for Annotune by a language model; the three annotators are simulated here (seeded), the suggestions are keyword rules.
+The texts were written by a language model for Annotune; three annotators are simulated (seeded); keywords suggest.
 The layout is that of Argilla 1.29's `FeedbackDataset.push_to_huggingface`. It must not know the engine.
 """
 
