@@ -1,6 +1,6 @@
 """A run as Python in the guide's style: what the page shows under "Show as Python"."""
 
-from engine.registry import FRAMEWORKS
+from engine.registry import TASKS
 from engine.runs.run_directory import RunSpec
 
 
@@ -9,8 +9,8 @@ def python_source(spec: RunSpec) -> str:
     lines = ["from engine import ArgillaTrainer, FeedbackDataset, TrainingTask", "", f"dataset = {_dataset(spec)}"]
     lines += _derived(spec)
     if spec.task.get("code"):
-        lines += ["", spec.task["code"].rstrip(), "", "task = TrainingTask.from_code("]
-        lines = lines[:-1] + ["task = TrainingTask.for_text_classification(formatting_func=formatting_func)"]
+        call = f"task = TrainingTask.{TASKS[spec.task['task']].constructor}(formatting_func=formatting_func)"
+        lines += ["", spec.task["code"].rstrip(), "", call]
     else:
         lines += _task(spec)
     split = spec.split
@@ -34,7 +34,7 @@ def python_source(spec: RunSpec) -> str:
     if spec.config:
         lines.append("trainer.update_config(" + ", ".join(f"{k}={v!r}" for k, v in spec.config.items()) + ")")
     lines += ['trainer.train(output_dir="my_model")', 'trainer.predict("This is awesome!")']
-    return "\n".join(lines) + f"\n# {FRAMEWORKS[spec.framework].label}\n"
+    return "\n".join(lines) + "\n"
 
 
 def _dataset(spec: RunSpec) -> str:
@@ -64,12 +64,9 @@ def _derived(spec: RunSpec) -> list[str]:
 
 
 def _task(spec: RunSpec) -> list[str]:
-    fields = spec.task["fields"]
-    lines = [
-        "task = TrainingTask.for_text_classification(",
-        f"    text=dataset.field_by_name({fields['text']!r}),",
-        f"    label=dataset.question_by_name({fields['label']!r}),",
-    ]
+    task = TASKS[spec.task["task"]]
+    lines = [f"task = TrainingTask.{task.constructor}("]
+    lines += [f"    {role}=dataset.{kind}_by_name({spec.task['fields'][role]!r})," for role, kind in task.roles.items()]
     if spec.task.get("strategy"):
         lines.append(f"    label_strategy={spec.task['strategy']!r},")
     return [*lines, ")"]

@@ -261,6 +261,13 @@ class FeedbackDataset:
         return read_source({"kind": "file", "path": str(path), "options": options})
 
     @classmethod
+    def example(cls) -> "FeedbackDataset":
+        """The bundled example: 400 support messages, three annotators."""
+        from engine.data.readers import read_source
+
+        return read_source({"kind": "example"})
+
+    @classmethod
     def from_dataset(cls, dataset: Any, name: str = "dataset") -> "FeedbackDataset":
         """Read a `datasets.Dataset`, a pandas DataFrame or a pyarrow Table: columns become fields, labels questions."""
         from engine.data.readers import read_table

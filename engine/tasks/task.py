@@ -72,6 +72,7 @@ class Task(ABC):
     summary: ClassVar[str]  # one line for its card on the page
     columns: ClassVar[dict[str, str]]  # canonical column → what it holds
     roles: ClassVar[dict[str, str]]  # what has to be chosen on the page: "text" → "field", "label" → "question"
+    constructor: ClassVar[str]  # TrainingTask's classmethod for it: "for_text_classification"
     primary_metric: ClassVar[str]  # key of report["metrics"] that early stopping and model selection watch
     cell_returns: ClassVar[str]  # what the formatting cell must return, in words
 
