@@ -72,5 +72,3 @@ def _check_base(result: Readiness, base_model: str) -> None:
     if base_models.locate(base_model) is None:
         result.fetchable = not result.blocking
         raise UserError(f"The base model {base_model} is not on this machine yet.", "It will be downloaded first.")
-
-

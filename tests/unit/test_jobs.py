@@ -17,7 +17,8 @@ WORKERS = {
     "finish": "report.stage('training'); report.metrics({'loss': 0.5}, step=1); return {'answer': 42}",
     "fail": "from engine.errors import UserError; raise UserError('It went wrong.', 'Do this.')",
     "bug": "raise KeyError('secret ' + secrets['token'])",
-    "wait": "report.stage('training')\n  import time\n  while not report.stop_requested: time.sleep(0.02)\n  return {'kept': 1}",
+    "wait": "report.stage('training')\n  import time\n  while not report.stop_requested: time.sleep(0.02)\n"
+    "  return {'kept': 1}",
 }
 
 
@@ -97,7 +98,8 @@ def test_job_outlives_who_started_it_and_is_found_again(tmp_path: Path) -> None:
     """A page that dies does not matter: another process sees the same running job."""
     process = start(tmp_path, "wait")
     wait_until_training(tmp_path)
-    look = "import sys; from pathlib import Path; from engine.runs import job; print(job.status(Path(sys.argv[1])).state)"
+    look = "import sys; from pathlib import Path; from engine.runs import job\n"
+    look += "print(job.status(Path(sys.argv[1])).state)"
     seen = subprocess.run(
         [sys.executable, "-c", look, str(tmp_path)], capture_output=True, text=True, cwd=Path(__file__).parents[2]
     )
