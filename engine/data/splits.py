@@ -82,7 +82,7 @@ def split(
 
 def _units(table: pa.Table) -> np.ndarray:
     """(n_rows,) unit number of each row, 0 to the number of units − 1: connected by record or by text."""
-    columns = [_row_codes(table[name]) for name in TOGETHER if name in table.column_names]
+    columns = [row_codes(table[name]) for name in TOGETHER if name in table.column_names]
     unit = columns[0] if columns else np.arange(len(table))
     if len(columns) > 1:
         while True:  # the smallest unit number spreads over each connected set, a column at a time
@@ -96,7 +96,8 @@ def _units(table: pa.Table) -> np.ndarray:
     return np.unique(unit, return_inverse=True)[1]
 
 
-def _row_codes(column: pa.ChunkedArray) -> np.ndarray:
+def row_codes(column: pa.ChunkedArray) -> np.ndarray:
+    """(n_rows,) number of each row's value among the distinct values, in order of first appearance."""
     encoded = pc.dictionary_encode(column, null_encoding="encode").unify_dictionaries()
     return np.concatenate([chunk.indices.to_numpy() for chunk in encoded.chunks]).astype(np.int64)
 
@@ -110,7 +111,7 @@ def _labels(table: pa.Table, label_column: str | None) -> tuple[np.ndarray, np.n
     if pa.types.is_list(column.type):
         row = np.repeat(row, pc.fill_null(pc.list_value_length(column), 0).to_numpy(zero_copy_only=False))
         column = column.flatten()
-    return row, _row_codes(pa.chunked_array([column]))
+    return row, row_codes(pa.chunked_array([column]))
 
 
 class _Assignment:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from engine.data.feedback_dataset import FeedbackDataset
 
 UNANSWERED = "unanswered"
-NOT_SUBMITTED = "only drafts or discarded answers"
+NOT_SUBMITTED = "only drafts or discarded"
 
 
 @dataclass(frozen=True)

@@ -150,8 +150,9 @@ def _label(label: Any, strategy: Any) -> tuple[str, str | None]:
 def check_label_question(question: Question) -> None:
     """Raises UserError unless the answers to `question` are classes that one value can be unified from."""
     if not (question.classes and question.strategies):
+        kind = question.type.replace("_", " ")
         raise UserError(
-            f"The {question.type.replace('_', ' ')} question {question.name!r} can't be the label of a text classification.",
+            f"The {kind} question {question.name!r} can't be the label of a text classification.",
             "Choose a label, multi-label, rating or ranking question.",
         )
 
