@@ -1,0 +1,105 @@
+"""Our hyperparameters → transformers.TrainingArguments, and the check of arguments that have no knob.
+
+Called by _hf.py and setfit.py inside the worker, where importing transformers is paid for already.
+"""
+
+import dataclasses
+import difflib
+import math
+from pathlib import Path
+from typing import Any
+
+from engine.errors import UserError
+from engine.frameworks import _classification as classification
+from engine.frameworks._hf_config import HfTrainingConfig
+from engine.tasks.task import TaskData
+
+# Arguments with which a run would write elsewhere, publish, or report to a service: ours alone.
+RESERVED = {
+    "output_dir", "report_to", "run_name", "project", "logging_dir", "do_train", "do_eval", "do_predict",
+    "disable_tqdm", "resume_from_checkpoint", "save_strategy", "save_steps", "save_total_limit", "save_only_model",
+    "log_level", "greater_is_better", "push_to_hub", "remove_unused_columns", "label_names", "bf16", "fp16",
+}  # fmt: skip
+
+
+def validated_arguments(given: dict[str, Any], upstream: type, knobs: set[str], reserved: set[str]) -> dict[str, Any]:
+    """`given` if each key is a field of the dataclass `upstream`, and neither a knob of ours nor reserved."""
+    known = {field.name for field in dataclasses.fields(upstream) if field.init}
+    for key in given:
+        if key in knobs:
+            raise UserError(
+                f"{key!r} stands among the settings already.", "Set it there and take it out of “More arguments”."
+            )
+        if key in reserved or key.startswith(("hub_", "trackio_")):
+            raise UserError(
+                f"{key!r} can't be set: Annotune decides where a run writes and whom it tells.",
+                "Take it out of “More arguments”.",
+            )
+        if key not in known:
+            close = difflib.get_close_matches(key, sorted((known | knobs) - reserved), n=1)
+            meant = f" Did you mean {close[0]!r}?" if close else ""
+            raise UserError(
+                f"{upstream.__name__} has no argument named {key!r}.{meant}",
+                "Correct the name, or take it out of “More arguments”.",
+            )
+    return given
+
+
+def training_arguments(config: HfTrainingConfig, data: TaskData, checkpoints: Path) -> Any:
+    """transformers.TrainingArguments for this run: nothing is written outside `checkpoints`, nothing sent anywhere."""
+    from transformers import TrainingArguments
+
+    names = {field.name for field in dataclasses.fields(TrainingArguments)}
+    own = {name: value for name, value in config.model_dump().items() if name in names}
+    extra = validated_arguments(config.extra_arguments, TrainingArguments, set(type(config).model_fields), RESERVED)
+    validates = data.validation is not None and config.eval_strategy != "no"
+    selects = validates and config.load_best_model_at_end
+    metric = config.metric_for_best_model or classification.primary_metric(data.info)
+    eval_steps = config.eval_steps or max(1, total_steps(config, len(data.train)) // 10)
+    own |= {
+        "dataloader_pin_memory": not _on_cpu(config),
+        "eval_strategy": config.eval_strategy if validates else "no",
+        "eval_steps": eval_steps,
+        "save_strategy": config.eval_strategy if selects else "no",
+        "save_steps": eval_steps,
+        "load_best_model_at_end": selects,
+        "metric_for_best_model": metric if validates else None,
+        "greater_is_better": metric != "loss",
+    }
+    try:
+        return TrainingArguments(
+            **(own | extra),
+            **_precision(config),
+            output_dir=str(checkpoints),
+            save_total_limit=1,
+            save_only_model=True,
+            report_to="none",
+            disable_tqdm=True,
+            logging_nan_inf_filter=False,  # a loss that is not a number must be seen, not averaged away
+        )
+    except (TypeError, ValueError) as error:
+        raise UserError(f"Transformers refuses these settings: {error}", "Change the setting named.") from error
+
+
+def _precision(config: HfTrainingConfig) -> dict[str, bool]:
+    import torch
+
+    if config.precision == "auto":
+        if _on_cpu(config) or not torch.cuda.is_available():
+            return {}
+        return {"bf16": True} if torch.cuda.is_bf16_supported() else {"fp16": True}
+    return {} if config.precision == "fp32" else {config.precision: True}
+
+
+def _on_cpu(config: HfTrainingConfig) -> bool:
+    import torch
+
+    return config.use_cpu or not (torch.cuda.is_available() or torch.backends.mps.is_available())
+
+
+def total_steps(config: HfTrainingConfig, rows: int) -> int:
+    """Optimizer steps of a whole run over `rows` training rows."""
+    if config.max_steps > 0:
+        return config.max_steps
+    batches = math.ceil(rows / config.per_device_train_batch_size)
+    return math.ceil(config.num_train_epochs * math.ceil(batches / config.gradient_accumulation_steps))

