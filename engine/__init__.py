@@ -1,6 +1,6 @@
 """Annotune's engine: annotated data in, a tested fine-tuned model out. Public names, each imported on first use.
 
-    from engine import ArgillaTrainer, FeedbackDataset, TrainingTask
+from engine import ArgillaTrainer, FeedbackDataset, TrainingTask
 """
 
 import importlib
@@ -53,7 +53,7 @@ _PUBLIC = {
     "engine.runs.job": ("JobStatus",),
     "engine.runs.supervisor": ("Supervisor",),
     "engine.runs.store": ("RunSummary",),
-    "engine.runs.readiness": ("Readiness", "readiness"),
+    "engine.runs.readiness": ("Readiness",),
     "engine.publishing.model_card": ("build_card",),
     "engine.publishing.hub": ("check_target", "check_token"),
     "engine.python_source": ("python_source",),

@@ -38,6 +38,7 @@ class Question(BaseModel):
     score_is_list: ClassVar[bool] = False  # one suggestion score per chosen value
     strategies: ClassVar[tuple[str, ...]] = ()  # the first is the default
     is_multi_label: ClassVar[bool] = False
+    classifies: ClassVar[bool] = False  # its answers are classes of the whole record
 
     def model_post_init(self, _context: object) -> None:
         self.title = self.title or self.name
@@ -61,6 +62,7 @@ class TextQuestion(Question):
 
 class LabelQuestion(Question):
     type: Literal["label_selection"] = "label_selection"
+    classifies: ClassVar[bool] = True
     labels: list[str] | dict[str, str]
     visible_labels: int | None = None
     strategies: ClassVar[tuple[str, ...]] = ("majority", "disagreement")
@@ -87,6 +89,7 @@ class MultiLabelQuestion(LabelQuestion):
 
 class RatingQuestion(Question):
     type: Literal["rating"] = "rating"
+    classifies: ClassVar[bool] = True
     values: list[int]
     value_type: ClassVar[pa.DataType] = pa.int32()
     strategies: ClassVar[tuple[str, ...]] = ("mean", "majority", "min", "max", "disagreement")
@@ -98,6 +101,7 @@ class RatingQuestion(Question):
 
 class RankingQuestion(Question):
     type: Literal["ranking"] = "ranking"
+    classifies: ClassVar[bool] = True
     values: list[str] | dict[str, str]
     value_type: ClassVar[pa.DataType] = RANKING
     score_is_list: ClassVar[bool] = True

@@ -19,11 +19,13 @@ from engine.prediction.client import PredictClient
 from engine.runs import job
 from engine.runs.events import read_events
 from engine.runs.job import JobStatus
+from engine.runs.readiness import Readiness, RowsCheck, check_rows, readiness
 from engine.runs.run_directory import RunDirectory, RunSpec, write_text
 from engine.runs.store import RunStore, RunSummary
 from engine.settings import Settings
 
 REQUEST = "request.json"
+CHECKS_KEPT = 16  # results of check_rows: numbers and sentences only
 RUN_MODEL = "model"
 
 
@@ -36,6 +38,7 @@ class Supervisor:
             folder.mkdir(parents=True, exist_ok=True)
         self.store = RunStore(settings.data_root / "runs.db")
         self.predictor = PredictClient()
+        self._checked: dict[str, RowsCheck] = {}
 
     # ---- datasets ---------------------------------------------------------------------------------------------------
 
@@ -85,7 +88,7 @@ class Supervisor:
 
     def fetch_base_model(self, base_model: str, token: str | None = None) -> str:
         """Start downloading a base model, unless that is under way; returns the id to ask `fetch_status` for."""
-        fetch_id = hashlib.sha256(base_model.encode()).hexdigest()[:16]
+        fetch_id = self.fetch_id(base_model)
         folder = self._fetches / fetch_id
         folder.mkdir(exist_ok=True)
         if not job.status(folder).state == "running":
@@ -94,13 +97,34 @@ class Supervisor:
             job.spawn("fetch", folder, secret={"token": token} if token else None, offline=False)
         return fetch_id
 
+    @staticmethod
+    def fetch_id(base_model: str) -> str:
+        """The id under which the download of a base model is known."""
+        return hashlib.sha256(base_model.encode()).hexdigest()[:16]
+
     def fetch_status(self, fetch_id: str) -> JobStatus:
         return job.status(_inside(self._fetches, fetch_id))
 
     # ---- runs -------------------------------------------------------------------------------------------------------
 
+    def readiness(self, spec: RunSpec) -> Readiness:
+        """What blocks a run, and its sizes. Rows are looked at again only when data, task or split change."""
+        key = json.dumps(
+            [spec.dataset, spec.task, spec.split.model_dump(), spec.max_records], sort_keys=True, default=str
+        )
+        if key not in self._checked:
+            dataset = self.dataset(spec.dataset["id"])
+            if len(self._checked) >= CHECKS_KEPT:
+                self._checked.pop(next(iter(self._checked)))
+            self._checked[key] = check_rows(dataset, spec)
+        return readiness(spec, self._checked[key], pace=self.store.pace(spec.framework, spec.base_model))
+
     def start(self, spec: RunSpec) -> str:
         """Start a run; returns its id at once."""
+        source = spec.dataset.get("source", {})
+        if "path" in source:  # an exported run file names the file beside itself, never a place on this machine
+            dataset = spec.dataset | {"source": source | {"path": source.get("name") or Path(source["path"]).name}}
+            spec = spec.model_copy(update={"dataset": dataset})
         run_dir = RunDirectory.create(self.settings.runs_dir, spec)
         job.spawn("train", run_dir.path, offline=True)
         return run_dir.id

@@ -77,6 +77,10 @@ class Task(ABC):
     cell_returns: ClassVar[str]  # what the formatting cell must return, in words
 
     @abstractmethod
+    def suggest(self, dataset: "FeedbackDataset") -> dict[str, str]:
+        """The fields and questions of `dataset` to begin with, by role; empty when it has none that fit the task."""
+
+    @abstractmethod
     def rows(self, dataset: "FeedbackDataset", definition: "TrainingTask", *, seed: int = 42) -> Rows:
         """The canonical rows of `dataset`. Raises UserError that names the record when one does not fit."""
 

@@ -39,6 +39,14 @@ class TextClassification(Task):
         "(text, label), or (text, [label, …]) for several labels; a list of them for several rows; None for no row"
     )
 
+    def suggest(self, dataset: "FeedbackDataset") -> dict[str, str]:
+        """The wordiest text field, and the first question that chooses among classes."""
+        lengths = {field.name: _mean_length(dataset.values(field.name)) for field in dataset.fields}
+        questions = [q.name for q in dataset.questions if q.classes and q.classifies]
+        if not questions or not any(lengths.values()):
+            return {}
+        return {"text": max(lengths, key=lengths.__getitem__), "label": questions[0]}
+
     def rows(self, dataset: "FeedbackDataset", definition: "TrainingTask", *, seed: int = 42) -> Rows:
         """The canonical rows of `dataset`, in record order. Raises UserError when there is none, and says why.
 
@@ -135,6 +143,13 @@ def label_sets(table: pa.Table) -> list[list[str]]:
     if LABELS in table.column_names:
         return table[LABELS].to_pylist()
     return [[label] for label in table[LABEL].to_pylist()]
+
+
+def _mean_length(column: pa.ChunkedArray, rows: int = 1000) -> float:
+    """Mean number of characters in the first rows; 0 for what is no text."""
+    if not pa.types.is_string(column.type):
+        return 0.0
+    return pc.mean(pc.utf8_length(column.slice(0, rows))).as_py() or 0.0
 
 
 def _named(labels: Iterable[str]) -> str:
