@@ -56,8 +56,9 @@ def prepare_for_training(
     shares = _shares(train_size, test_size)
     rows = TASKS[task.task].rows(dataset, task, seed=DEFAULT_SEED if seed is None else seed)
     if len(rows.info["classes"]) < 2:
+        only = f"the label {rows.info['classes'][0]!r}" if rows.info["classes"] else "no label"
         raise UserError(
-            f"All rows have the label {rows.info['classes'][0]!r}; a classifier needs at least two different labels.",
+            f"All rows have {only}; a classifier needs at least two different labels.",
             "Let formatting_func give the labels as they were annotated.",
         )
     table = rows.table.append_column("id", pa.array(range(len(rows.table)), pa.int32()))

@@ -43,6 +43,8 @@ def unpack(returned: Any, max_items: int = 10_000) -> list[Any]:
         return []
     if not isinstance(returned, (list, set, frozenset, collections.abc.Iterator)):
         return [returned]
+    if isinstance(returned, (set, frozenset)):
+        returned = sorted(returned, key=repr)  # the order of a set changes with PYTHONHASHSEED
     items: list[Any] = []
     for item in returned:
         items += unpack(item, max_items) if isinstance(item, list) else [] if item is None else [item]

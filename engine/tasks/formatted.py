@@ -50,10 +50,7 @@ def formatted_records(dataset: "FeedbackDataset", definition: "TrainingTask") ->
 
 def _items(definition: "TrainingTask", record_id: str, sample: dict[str, Any]) -> list[Any]:
     try:
-        returned = definition.formatting_func(sample)
-        if isinstance(returned, (set, frozenset)):
-            returned = sorted(returned, key=repr)  # the order of a set changes with PYTHONHASHSEED
-        return unpack(returned, sys.maxsize)
+        return unpack(definition.formatting_func(sample), sys.maxsize)
     except Exception as error:  # the user's own code may raise anything
         raise UserError(
             f"formatting_func failed on record {record_id!r} with {type(error).__name__}: {error}.",

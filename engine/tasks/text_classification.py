@@ -60,11 +60,15 @@ class TextClassification(Task):
             raise UserError(*build.nothing_left(rows))
         return rows
 
-    def outcomes(self, dataset: "FeedbackDataset", definition: "TrainingTask", *, seed: int = 42) -> list[dict]:
-        """For a preview, per record: {"rows": [{"text", "labels"}], "reason": why there is none, "wrong": bool}."""
+    def outcomes(
+        self, dataset: "FeedbackDataset", definition: "TrainingTask", *, seed: int = 42
+    ) -> tuple[list[dict[str, Any]], str]:
+        """For a preview, per record {"rows": [{"text", "labels"}], "reason": why there is none, "wrong": bool}, and
+        what a cell printed.
+        """
         if definition.is_formatted:
             return build.formatted_outcomes(dataset, definition)
-        return build.outcomes_of(dataset, build.rows_from_fields(dataset, definition, seed))
+        return build.outcomes_of(dataset, build.rows_from_fields(dataset, definition, seed)), ""
 
     def _rows(self, dataset: "FeedbackDataset", definition: "TrainingTask", seed: int) -> Rows:
         if definition.is_formatted:

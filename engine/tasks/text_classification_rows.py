@@ -212,8 +212,8 @@ def outcomes_of(dataset: "FeedbackDataset", rows: Rows) -> list[dict[str, Any]]:
     ]
 
 
-def formatted_outcomes(dataset: "FeedbackDataset", definition: "TrainingTask") -> list[dict[str, Any]]:
-    """The same for a formatting function; a record whose item is no row says so instead of failing."""
+def formatted_outcomes(dataset: "FeedbackDataset", definition: "TrainingTask") -> tuple[list[dict[str, Any]], str]:
+    """The same for a formatting function, and what it printed; an item that is no row is a reason, not a failure."""
     given = formatted_records(dataset, definition)
     outcomes = []
     for record_id, items in zip(given.record_ids, given.items, strict=True):
@@ -224,4 +224,4 @@ def formatted_outcomes(dataset: "FeedbackDataset", definition: "TrainingTask") -
         except WrongItem as error:
             reason, wrong = str(error), True
         outcomes.append({"rows": rows, "reason": reason, "wrong": wrong})
-    return outcomes
+    return outcomes, given.stdout
