@@ -34,6 +34,7 @@ class TextClassification(Task):
         "labels": "its classes, none to several (several labels a row)",
     }
     roles: ClassVar[dict[str, str]] = {"text": "field", "label": "question"}
+    constructor: ClassVar[str] = "for_text_classification"
     primary_metric: ClassVar[str] = "f1_macro"
     cell_returns: ClassVar[str] = (
         "(text, label), or (text, [label, …]) for several labels; a list of them for several rows; None for no row"
