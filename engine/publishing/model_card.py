@@ -230,6 +230,8 @@ def _table(head: list[Any], rows: list[list[Any]], plain: int | None = None) -> 
 
 def _text(value: Any) -> str:
     """A person's text as plain words on one line: it can form no table cell, link, heading, HTML or code."""
+    if isinstance(value, list) and all(isinstance(item, str) for item in value):
+        value = ", ".join(value)
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
     text = " ".join(text.split())
     text = text if len(text) <= LONGEST_CELL else text[: LONGEST_CELL - 1] + "…"
