@@ -10,6 +10,7 @@ import pyarrow as pa
 
 if TYPE_CHECKING:
     from engine.data.feedback_dataset import FeedbackDataset
+    from engine.data.questions import Question
     from engine.tasks.training_task import TrainingTask
 
 SPLITS = ("train", "validation", "test")
@@ -87,6 +88,16 @@ class Task(ABC):
     @abstractmethod
     def starter_code(self, dataset: "FeedbackDataset", definition: "TrainingTask") -> str:
         """Working source of `formatting_func(sample)` for this dataset's own columns."""
+
+    def candidates(self, dataset: "FeedbackDataset") -> dict[str, list[str]]:
+        """Role → names of the fields or questions that can take it, in the dataset's order."""
+        fields = [field.name for field in dataset.fields if field.type == "text"]
+        questions = [question.name for question in dataset.questions if self.accepts(question)]
+        return {role: fields if kind == "field" else questions for role, kind in self.roles.items()}
+
+    def accepts(self, question: "Question") -> bool:
+        """Whether the answers to `question` can be learned: by default, when classes can be unified from several."""
+        return bool(question.classes and question.strategies)
 
     @abstractmethod
     def blocking(self, rows: Rows, data: TaskData | None) -> list[str]:
