@@ -103,7 +103,7 @@ def test_page_behind_a_proxy_that_rewrites_the_host_passes(address: str) -> None
     assert call(address, Origin="https://me.notebooks.example", Sec_Fetch_Site="same-origin", **COOKIE) == 200
 
 
-def test_image_of_another_site_loads_nothing_it_could_read(address: str) -> None:
+def test_script_of_another_site_cannot_read_either(address: str) -> None:
     assert call(address, "GET", "/config", Origin="https://evil.example", Sec_Fetch_Site="cross-site", **COOKIE) == 403
 
 
