@@ -242,7 +242,7 @@ def _codes(votes: _Votes, values: pa.Array, record: np.ndarray) -> np.ndarray:
 
 def _refuse_value(votes: _Votes, record: int, value: Any, others: int) -> None:
     question = votes.question
-    more = f" {others:,} more records have such an answer." if others else ""
+    more = f" {others:,} more {'record has' if others == 1 else 'records have'} such an answer." if others else ""
     shown = ", ".join(question.classes[:30]) + (", …" if len(question.classes) > 30 else "")
     raise UserError(
         f"Record {votes.record_ids[record].as_py()!r} was answered with {value!r}, "

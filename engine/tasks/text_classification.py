@@ -78,7 +78,7 @@ class TextClassification(Task):
 
     def starter_code(self, dataset: "FeedbackDataset", definition: "TrainingTask") -> str:
         """Working source of `formatting_func(sample)` that gives the rows of the chosen field and question."""
-        return starter_code(dataset, definition)
+        return starter_code(dataset, definition.fields or self.suggest(dataset))
 
     def label_column(self, info: dict[str, Any]) -> str | None:
         """The column that a split is stratified by."""

@@ -9,7 +9,6 @@ from engine.data.questions import LabelQuestion, MultiLabelQuestion, Question, R
 
 if TYPE_CHECKING:
     from engine.data.feedback_dataset import FeedbackDataset
-    from engine.tasks.training_task import TrainingTask
 
 _COUNTER = "from collections import Counter\n\n\n"
 _HEAD = """def formatting_func(sample):
@@ -48,12 +47,12 @@ _ENDS: dict[type[Question], tuple[str, str]] = {
 }
 
 
-def starter_code(dataset: "FeedbackDataset", definition: "TrainingTask") -> str:
-    """Source of `formatting_func(sample)`: the chosen field and question, or the first that fit."""
+def starter_code(dataset: "FeedbackDataset", chosen: dict[str, str]) -> str:
+    """Source of `formatting_func(sample)` for the `chosen` fields and questions (by role), or the first that fit."""
     fields = [field.name for field in dataset.fields]
-    text = definition.fields.get("text") or (fields[0] if fields else "text")
-    questions = {q.name: q for q in dataset.questions if type(q) in _ENDS}
-    question = questions.get(definition.fields.get("label", "")) or next(iter(questions.values()), None)
+    text = chosen.get("text") or (fields[0] if fields else "text")
+    questions = {question.name: question for question in dataset.questions if type(question) in _ENDS}
+    question = questions.get(chosen.get("label", "")) or next(iter(questions.values()), None)
     if question is None:
         others = [name for name in fields if name != text]
         return (_HEAD + _FROM_FIELD).format(text=text, label=others[-1] if others else "label")

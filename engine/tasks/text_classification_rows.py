@@ -192,11 +192,11 @@ def _class_order(occurring: set[str], dataset: "FeedbackDataset") -> list[str]:
 
 def nothing_left(rows: Rows) -> tuple[str, str]:
     """Message and hint for rows that are none, with the count of each reason."""
-    reasons = ", ".join(f"{len(ids):,} {reason}" for reason, ids in rows.left_out.items())
+    reasons = ", ".join(f"{reason} ({len(ids):,})" for reason, ids in rows.left_out.items())
     hint = "Annotate more records, choose other fields, or look at what filter_by and max_records leave."
     if NOTHING_RETURNED in rows.left_out:
         hint = "Let formatting_func return (text, label) for the records that should be learned from."
-    return f"No rows are left to learn from, because of the records: {reasons}.", hint
+    return f"No rows are left to learn from. Records left out: {reasons}.", hint
 
 
 def outcomes_of(dataset: "FeedbackDataset", rows: Rows) -> list[dict[str, Any]]:

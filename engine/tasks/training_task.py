@@ -124,7 +124,7 @@ def _text_field(text: Any) -> str:
         return text
     if isinstance(text, Field) and text.type == "text":
         return text.name
-    what = f"a {text.type} field" if isinstance(text, Field) else f"{type(text).__name__}"
+    what = f"a field of type {text.type!r}" if isinstance(text, Field) else f"{type(text).__name__}"
     raise UserError(f"text must be a text field; {what} was given.", "Give text=dataset.field_by_name(…).")
 
 
