@@ -1,0 +1,72 @@
+"""Starts the page: settings from the environment, a quick import of Gradio, the Blocks, launch. Nothing else."""
+
+import gc
+import inspect
+import os
+import sys
+
+from engine.settings import Settings
+
+if os.environ.get("SPACE_ID"):
+    # A Docker Space does not set it, and without it Gradio signs every visitor in as the owner of HF_TOKEN.
+    os.environ.setdefault("SYSTEM", "spaces")
+os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
+
+
+def _import_gradio() -> None:
+    """Halves the CPU time of `import gradio` (6.31): it parses every component's source to refresh .pyi files, and
+    skips one whose source file can't be told, which is what it is told here. Drop this when Gradio has a switch.
+    """
+    real = inspect.getfile
+
+    def getfile(obj: object) -> str:
+        if sys._getframe(1).f_globals.get("__name__") == "gradio.component_meta":
+            raise OSError
+        return real(obj)
+
+    inspect.getfile = getfile
+    gc.disable()
+    try:
+        import gradio  # noqa: F401
+    finally:
+        inspect.getfile = real
+        gc.enable()
+
+
+def main() -> None:
+    settings = Settings.from_env()
+    _import_gradio()
+    from starlette.middleware import Middleware
+
+    from ui.guard import OriginGuard
+    from ui.page import build, look
+
+    app = build(settings, sign_in=bool(os.environ.get("OAUTH_CLIENT_ID")))
+    app.queue(default_concurrency_limit=8, max_size=128)
+    app.launch(
+        server_name=settings.host,
+        server_port=settings.port,
+        inbrowser=_has_display() and not settings.on_space,
+        run_history=False,  # it would keep what is typed, tokens included, in the browser
+        enable_monitoring=False,
+        ssr_mode=False,
+        pwa=False,
+        share=False,
+        mcp_server=False,
+        show_error=True,
+        max_file_size=settings.max_upload_bytes,
+        blocked_paths=[str(settings.data_root / "runs.db")],
+        footer_links=[],
+        app_kwargs={"middleware": [Middleware(OriginGuard)]},
+        **look(),
+    )
+
+
+def _has_display() -> bool:
+    if os.environ.get("CI") or not sys.stdout.isatty():
+        return False
+    return sys.platform in ("darwin", "win32") or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
+
+
+if __name__ == "__main__":
+    main()

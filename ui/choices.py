@@ -1,0 +1,165 @@
+"""The choices of the address as the engine takes them: a TrainingTask, a RunSpec, and what is true about them."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from engine import (
+    FRAMEWORKS,
+    TASKS,
+    FeedbackDataset,
+    JobStatus,
+    Readiness,
+    RunSpec,
+    SplitSpec,
+    TrainingTask,
+    UserError,
+    frameworks_for,
+    locate,
+)
+from ui import markup, sentences, text
+from ui.address import Address
+from ui.people import Context
+
+
+def data_is_ready(context: Context, address: Address) -> bool:
+    """Whether a dataset is chosen and has been read."""
+    return bool(address.dataset) and context.supervisor.dataset_status(address.dataset).state == "finished"
+
+
+def with_defaults(address: Address) -> Address:
+    """The address with the first framework of its task and that framework's first base model, where none is chosen."""
+    names = [name for name in frameworks_for(address.task) if not FRAMEWORKS[name].missing()]
+    framework = address.framework if address.framework in FRAMEWORKS else names[0]
+    base = address.base or FRAMEWORKS[framework].base_models[address.task][0].id
+    return address.having(framework=framework, base=base)
+
+
+def with_task(address: Address, dataset: FeedbackDataset) -> Address:
+    """The address with the task and roles that the data suggests, where none are chosen."""
+    if address.task in TASKS and (address.roles or address.code):
+        return address
+    name, roles = suggested_task(dataset)
+    if not name:
+        raise UserError(text.NO_TASK_YET, text.NO_TASK_HINT)
+    return address.having(task=name, roles=roles, strategy="")
+
+
+def suggested_task(dataset: FeedbackDataset) -> tuple[str, dict[str, str]]:
+    """The first task that these fields and questions fit, with its roles filled; ("", {}) when none does."""
+    for name, task in TASKS.items():
+        roles = task.suggest(dataset)
+        if roles:
+            return name, roles
+    return "", {}
+
+
+def target(address: Address) -> str:
+    """The question to be learned; nothing when a cell makes the rows."""
+    kinds = TASKS[address.task].roles
+    names = [address.roles.get(role, "") for role, kind in kinds.items() if kind == "question"]
+    return "" if address.code or not names else names[0]
+
+
+def training_task(address: Address) -> TrainingTask:
+    """The definition of the task: the cell's code when it is used, else the chosen fields and questions."""
+    if address.code:
+        return TrainingTask.from_code(address.task, address.cell)
+    return TrainingTask(address.task, dict(address.roles), address.strategy or None)
+
+
+def config_class(address: Address) -> Any:
+    """The config of the chosen framework for the chosen task."""
+    return FRAMEWORKS[address.framework].configs[address.task]
+
+
+def split_values(train: float, validation: float, test: float, seed: float) -> dict[str, Any]:
+    """Percentages as the address keeps them; nothing when they are the defaults."""
+    values = {
+        "train": round((train or 0) / 100, 4),
+        "validation": round((validation or 0) / 100, 4),
+        "test": round((test or 0) / 100, 4),
+        "seed": int(seed or 0),
+    }
+    return {} if values == SplitSpec().model_dump() else values
+
+
+def split_spec(address: Address) -> SplitSpec:
+    """The shares of the rows. Raises UserError when one is out of bounds."""
+    try:
+        return SplitSpec(**address.split)
+    except ValueError as error:
+        raise UserError(text.SPLIT_WRONG, text.SPLIT_WRONG_HINT) from error
+
+
+def run_spec(context: Context, address: Address, created_by: str = "") -> RunSpec:
+    """What is asked of a run with these choices."""
+    dataset = context.supervisor.dataset(address.dataset)
+    return RunSpec(
+        title=sentences.run_title(FRAMEWORKS[address.framework].label, target(address)),
+        dataset={
+            "id": address.dataset,
+            "name": dataset.name,
+            "source": context.supervisor.dataset_source(address.dataset),
+            "derived": [derived.model_dump() for derived in dataset.schema.derived],
+        },
+        task=training_task(address).to_dict(),
+        framework=address.framework,
+        base_model=address.base,
+        config=address.config,
+        split=split_spec(address),
+        created_by=created_by,
+    )
+
+
+@dataclass(frozen=True)
+class ReadyLine:
+    """What the Ready line says; `sizes`: rows of train, validation and test, once they are known."""
+
+    ready: bool
+    sentence: str
+    sizes: tuple[int, int, int] | None = None
+
+
+def ready_line(context: Context, address: Address) -> ReadyLine:
+    """Whether a run with these choices can start, and what blocks it when not."""
+    try:
+        spec = run_spec(context, address)
+    except UserError as error:
+        return ReadyLine(False, str(error))
+    found = context.supervisor.readiness(spec)
+    if found.ready:
+        return ReadyLine(True, sentences.ready(found.sizes, found.seconds), found.sizes)
+    status = fetch_status(context, address.base) if found.fetchable else None
+    return ReadyLine(False, _why(found, status), found.sizes)
+
+
+def _why(found: Readiness, fetching: JobStatus | None) -> str:
+    if fetching is None:
+        return sentences.not_ready(found.blocking)
+    if fetching.live:
+        return sentences.fetching(fetching)
+    return sentences.not_ready([f"{fetching.message} {fetching.hint}".strip()])
+
+
+def must_be_fetched(base_model: str) -> bool:
+    """Whether a base model has to be downloaded first; a folder that is no model is left to the Ready line."""
+    try:
+        return bool(base_model) and locate(base_model) is None
+    except UserError:
+        return False
+
+
+def fetch_status(context: Context, base_model: str) -> JobStatus | None:
+    """How the download of a base model goes; None when none was asked for."""
+    try:
+        return context.supervisor.fetch_status(context.supervisor.fetch_id(base_model))
+    except UserError:
+        return None
+
+
+def base_note(address: Address) -> str:
+    """A sentence on the chosen base model, when it is one of the suggestions."""
+    for model in FRAMEWORKS[address.framework].base_models[address.task]:
+        if model.id == address.base:
+            return markup.line(model.note, subdued=True)
+    return ""

@@ -1,0 +1,207 @@
+"""① Data: choose a source, watch it being read, see what it holds, correct what a column is."""
+
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from engine import UserError, inspect_file
+from ui import choices, data_view, markup, sentences, text
+from ui.address import Address
+from ui.columns import Columns
+from ui.people import Context
+from ui.shell import Asked, Shell, Updates, problem_box
+
+EXAMPLE = {"kind": "example"}
+FILE_TYPES = [".csv", ".tsv", ".txt", ".json", ".jsonl", ".ndjson", ".parquet", ".conll", ".conllu", ".yaml", ".zip"]
+
+
+class DataTab:
+    """Its parts: a chooser, the progress of reading, and the summary of what was read."""
+
+    def __init__(self, context: Context, shell: Shell) -> None:
+        self.context, self.shell = context, shell
+        self.problem = problem_box("data-problem")
+        with gr.Column(visible=True, elem_id="data-chooser") as self.chooser:
+            self._build_chooser()
+        self.progress = gr.HTML(visible=False, elem_id="data-progress")
+        self.columns = Columns(context, shell)
+        with gr.Column(visible=False, elem_id="data-summary") as self.summary:
+            self._build_summary()
+        self.outputs = [
+            *(self.chooser, self.progress, self.summary, self.problem, self.overview, self.verdict, self.forward),
+            *(self.question, self.label_plot, self.field, self.length_plot, self.notes, self.records, self.about),
+            *(self.detected, self.delimiter, self.header, self.detected_line, *self.columns.outputs),
+        ]
+        with self.summary:
+            self.columns.draw(self.show, self.outputs, self.problem)
+        self._wire()
+
+    def _build_chooser(self) -> None:
+        with gr.Row(elem_classes="two-columns"):
+            with gr.Column(elem_classes="card first-choice"):
+                gr.HTML(markup.heading(text.EXAMPLE_HEADING, text.EXAMPLE_BELOW))
+                self.example = gr.Button(text.EXAMPLE, variant="primary", size="lg", elem_id="try-example")
+                gr.HTML(markup.line(data_view.machine_line(), subdued=True))
+                if self.context.settings.on_space:
+                    gr.DuplicateButton(text.DUPLICATE, size="sm")
+            with gr.Column(elem_classes="card"):
+                gr.HTML(markup.heading(text.OWN_DATA, text.OWN_DATA_BELOW))
+                self.file = gr.File(label=text.FILE, file_types=FILE_TYPES, height=120, elem_id="data-file")
+                self._build_detected()
+                with gr.Row(elem_classes="input-and-button"):
+                    self.hub_id = gr.Textbox(
+                        label=text.HUB_ID, placeholder=text.HUB_ID_HINT, scale=4, elem_id="hub-id", max_lines=1
+                    )
+                    self.load = gr.Button(text.LOAD, scale=1, min_width=96, elem_id="hub-load")
+                with gr.Accordion(text.HUB_MORE, open=False):
+                    self.subset = gr.Textbox(label=text.SUBSET, info=text.SUBSET_INFO, elem_id="hub-subset")
+                    self.split = gr.Textbox(label=text.SPLIT, info=text.SPLIT_INFO, elem_id="hub-split")
+                    self.revision = gr.Textbox(label=text.REVISION, info=text.REVISION_INFO, elem_id="hub-revision")
+
+    def _build_detected(self) -> None:
+        with gr.Group(visible=False, elem_id="file-detected") as self.detected:
+            self.detected_line = gr.HTML()
+            self.delimiter = gr.Dropdown(text.DELIMITERS, label=text.DELIMITER, interactive=True, elem_id="delimiter")
+            self.header = gr.Checkbox(label=text.HEADER, interactive=True, elem_id="header")
+            self.load_file = gr.Button(text.LOAD_FILE, variant="primary", elem_id="load-file")
+
+    def _build_summary(self) -> None:
+        with gr.Row(elem_classes="title-row"):
+            self.overview = gr.HTML(elem_id="data-overview")
+            self.other = gr.Button(text.OTHER_DATA, size="sm", scale=0, min_width=140, elem_id="other-data")
+        with gr.Row(elem_classes="card next-step"):
+            self.verdict = gr.HTML(elem_id="data-verdict")
+            self.forward = gr.Button(text.CONTINUE, variant="primary", scale=0, min_width=180, elem_id="data-continue")
+        with gr.Row(elem_classes="two-columns"):
+            with gr.Column(elem_classes="card"):
+                self.question = gr.Dropdown([], label=text.COUNTS_OF, interactive=True, elem_id="count-question")
+                self.label_plot = gr.BarPlot(**data_view.LABEL_PLOT, elem_id="label-plot")
+            with gr.Column(elem_classes="card"):
+                self.field = gr.Dropdown([], label=text.LENGTH_OF, interactive=True, elem_id="length-field")
+                self.length_plot = gr.BarPlot(**data_view.LENGTH_PLOT, elem_id="length-plot")
+        self.notes = gr.HTML(elem_id="data-notes")
+        self.about = gr.HTML(elem_id="data-about")
+        self.records = gr.HTML(elem_id="data-records")
+
+    # ---- wiring ---------------------------------------------------------------------------------------------------
+
+    def _wire(self) -> None:
+        def listen(trigger: Any, handler: Any, *inputs: Any, **options: Any) -> None:
+            self.shell.listen(trigger, handler, inputs, self.outputs, self.problem, **options)
+
+        listen(self.example.click, self.import_example)
+        for trigger in (self.load.click, self.hub_id.submit):
+            listen(trigger, self.import_hub, self.hub_id, self.subset, self.split, self.revision)
+        listen(self.file.upload, self.inspect, self.file)
+        listen(self.file.clear, self.forget_file)
+        listen(self.load_file.click, self.import_file, self.file, self.delimiter, self.header)
+        listen(self.other.click, self.choose_again)
+        listen(self.question.input, self.plot_labels, self.question, queue=False)
+        listen(self.field.input, self.plot_lengths, self.field, queue=False)
+
+    def import_example(self, asked: Asked) -> Updates:
+        return self._import(asked, EXAMPLE)
+
+    def import_hub(self, asked: Asked, hub_id: str, subset: str, split: str, revision: str) -> Updates:
+        if not hub_id.strip():
+            raise UserError(text.HUB_EMPTY, text.HUB_EMPTY_HINT)
+        source = {"kind": "hub", "id": hub_id, "subset": subset, "split": split, "revision": revision}
+        return self._import(asked, {key: value.strip() for key, value in source.items() if value.strip()})
+
+    def inspect(self, asked: Asked, path: str) -> Updates:
+        """Look at an uploaded file: a delimited one is confirmed first, any other is read at once."""
+        found = inspect_file(path)
+        if not found.get("delimiter"):
+            return self._import(asked, self._file_source(path, {}))
+        return {
+            self.detected: gr.Group(visible=True),
+            self.detected_line: markup.line(sentences.detected(found)),
+            self.delimiter: found["delimiter"],
+            self.header: bool(found.get("header")),
+        }
+
+    def forget_file(self, _asked: Asked) -> Updates:
+        return {self.detected: gr.Group(visible=False)}
+
+    def import_file(self, asked: Asked, path: str | None, delimiter: str, header: bool) -> Updates:
+        if not path or not Path(path).is_file():
+            raise UserError(text.FILE_GONE, text.FILE_GONE_HINT)
+        return self._import(asked, self._file_source(path, {"delimiter": delimiter, "header": header}))
+
+    @staticmethod
+    def _file_source(path: str, options: dict[str, Any]) -> dict[str, Any]:
+        return {"kind": "file", "path": path, "name": Path(path).name, "options": options}
+
+    def _import(self, asked: Asked, source: dict[str, Any]) -> Updates:
+        asked.visitor.require()
+        address = Address(dataset=self.context.supervisor.import_dataset(source, token=asked.visitor.token))
+        return self.show(address) | self.shell.go(address) | self.shell.watch()
+
+    def choose_again(self, _asked: Asked) -> Updates:
+        return self._parts(chooser=True) | self.shell.go(Address())
+
+    def plot_labels(self, asked: Asked, question: str) -> Updates:
+        profile = self.context.supervisor.profile(asked.address.dataset)
+        return {self.label_plot: data_view.label_counts(profile, question)}
+
+    def plot_lengths(self, asked: Asked, field: str) -> Updates:
+        profile = self.context.supervisor.profile(asked.address.dataset)
+        return {self.length_plot: data_view.lengths(profile, field)}
+
+    def continue_to(self, task: Any) -> None:
+        """[Continue] opens the task, filled with what the data suggests."""
+
+        def forward(asked: Asked) -> Updates:
+            address = choices.with_task(asked.address, self.context.supervisor.dataset(asked.address.dataset))
+            address = address.having(step=2)
+            return self.shell.go(address) | task.show(address)
+
+        self.shell.listen(self.forward.click, forward, [], task.outputs, self.problem)
+
+    # ---- what is shown ----------------------------------------------------------------------------------------------
+
+    def show(self, address: Address) -> Updates:
+        """This tab for these choices: the chooser, the progress of reading, or the summary."""
+        if not address.dataset:
+            return self._parts(chooser=True)
+        status = self.context.supervisor.dataset_status(address.dataset)
+        if status.live:
+            return self._parts() | {self.progress: gr.HTML(data_view.progress(status), visible=True)}
+        if status.state != "finished":
+            error = gr.HTML(markup.problem(status.message, status.hint), visible=True)
+            return self._parts(chooser=True) | {self.problem: error}
+        return self._parts(summary=True) | self._summary(address)
+
+    def _parts(self, *, chooser: bool = False, summary: bool = False) -> Updates:
+        return {
+            self.chooser: gr.Column(visible=chooser),
+            self.summary: gr.Column(visible=summary),
+            self.progress: gr.HTML(visible=False),
+            self.problem: gr.HTML(visible=False),
+        }
+
+    def _summary(self, address: Address) -> Updates:
+        dataset = self.context.supervisor.dataset(address.dataset)
+        profile = self.context.supervisor.profile(address.dataset)
+        verdict, ready = data_view.verdict(dataset)
+        return {
+            self.overview: data_view.overview(dataset, profile),
+            self.verdict: verdict,
+            self.forward: gr.Button(interactive=ready),
+            self.notes: markup.notes(dataset.schema.notes + data_view.findings(profile)),
+            self.about: data_view.fields_and_questions(dataset, profile),
+            self.records: data_view.first_records(dataset),
+            **data_view.question_plot(profile, self.question, self.label_plot),
+            **data_view.field_plot(profile, self.field, self.length_plot),
+            **self.columns.show(address),
+        }
+
+    def poll(self, address: Address, seen: dict[str, Any]) -> tuple[Updates, bool]:
+        """What changed since the last second, and whether reading goes on."""
+        if not address.dataset or seen.get("dataset") == address.dataset:
+            return {}, False
+        live = self.context.supervisor.dataset_status(address.dataset).live
+        if not live:
+            seen["dataset"] = address.dataset
+        return self.show(address), live

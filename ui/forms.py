@@ -1,0 +1,186 @@
+"""JSON schema of a config → components → its values, for the engine to validate. Knows no framework by name."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import gradio as gr
+
+from ui import text
+
+SLIDER_SPAN = 100  # a bounded whole number with at most this many steps is a slider
+
+
+@dataclass(frozen=True)
+class FormField:
+    """One hyperparameter of a schema: where it sits (`path`, for nested configs), what it is, and how it is drawn."""
+
+    path: tuple[str, ...]
+    label: str
+    info: str
+    kind: str  # "bool" | "int" | "float" | "choice" | "text" | "code" | "list"
+    default: Any
+    nullable: bool
+    level: str
+    low: float | None = None
+    high: float | None = None
+    choices: tuple[Any, ...] = ()
+    depends_on: tuple[tuple[str, Any], ...] = ()
+
+    @property
+    def name(self) -> str:
+        return ".".join(self.path)
+
+    def shown_when(self, values: dict[str, Any]) -> bool:
+        """True when every field it depends on has the value asked for. `values`: name → value."""
+        return all(values.get(name) == wanted for name, wanted in self.depends_on)
+
+
+def fields_of(schema: dict[str, Any]) -> list[FormField]:
+    """The fields of a config's JSON schema, nested ones too. Raises TypeError that names a field no form can draw."""
+    return list(_walk(schema, schema.get("$defs", {}), ()))
+
+
+def _walk(schema: dict[str, Any], defs: dict[str, Any], path: tuple[str, ...]) -> Iterator[FormField]:
+    for name, prop in schema.get("properties", {}).items():
+        spec, nullable = _resolve(prop, defs)
+        if "properties" in spec:
+            yield from _walk(spec, defs, (*path, name))
+        else:
+            yield _field((*path, name), prop | spec, nullable)
+
+
+def _resolve(prop: dict[str, Any], defs: dict[str, Any]) -> tuple[dict[str, Any], bool]:
+    """The schema behind a reference or an optional, and whether None is allowed."""
+    options = prop.get("anyOf", [prop])
+    given = [option for option in options if option.get("type") != "null"]
+    spec = given[0] if len(given) == 1 else {}
+    if "$ref" in spec:
+        spec = defs[spec["$ref"].rsplit("/", 1)[-1]]
+    return spec, len(given) < len(options)
+
+
+def _field(path: tuple[str, ...], spec: dict[str, Any], nullable: bool) -> FormField:
+    return FormField(
+        path=path,
+        label=spec.get("title", path[-1]),
+        info=spec.get("description", ""),
+        kind=_kind(path, spec),
+        default=spec.get("default"),
+        nullable=nullable,
+        level=spec.get("level", "advanced"),
+        low=spec.get("minimum", spec.get("exclusiveMinimum")),
+        high=spec.get("maximum", spec.get("exclusiveMaximum")),
+        choices=tuple(spec.get("enum", ())),
+        depends_on=tuple((".".join((*path[:-1], k)), v) for k, v in spec.get("depends_on", {}).items()),
+    )
+
+
+def _kind(path: tuple[str, ...], spec: dict[str, Any]) -> str:
+    if "enum" in spec:
+        return "choice"
+    kinds = {"boolean": "bool", "integer": "int", "number": "float", "string": spec.get("widget", "text")}
+    if spec.get("type") in kinds:
+        return kinds[spec["type"]]
+    if spec.get("type") == "array" and spec.get("items", {}).get("type") == "string":
+        return "list"
+    raise TypeError(f"The form can't draw the setting {'.'.join(path)!r}: {spec.get('type', 'a union of types')}.")
+
+
+def component(field: FormField, value: Any) -> gr.components.Component:
+    """The component for a field, editable also inside gr.render, holding `value`."""
+    info = field.info + (text.FORM_EMPTY if field.nullable and field.kind in ("int", "float", "text") else "")
+    common: dict[str, Any] = {"label": field.label, "interactive": True, "elem_id": "knob-" + field.name}
+    if field.kind == "code":
+        return gr.Code(value=value, language="python", **common)
+    common |= {"info": info or None, "value": value}
+    if field.kind == "bool":
+        return gr.Checkbox(**common)
+    if field.kind == "choice":
+        empty = [(text.FORM_NONE, None)] if field.nullable else []
+        return gr.Dropdown(choices=[*empty, *((str(c), c) for c in field.choices)], **common)
+    if field.kind == "list":
+        return gr.Dropdown(choices=list(value or []), multiselect=True, allow_custom_value=True, **common)
+    if field.kind == "text":
+        return gr.Textbox(**common)
+    if field.kind == "int" and not field.nullable and _span(field) <= SLIDER_SPAN:
+        return gr.Slider(minimum=field.low, maximum=field.high, step=1, **common)
+    return gr.Number(precision=0 if field.kind == "int" else None, **common)
+
+
+def _span(field: FormField) -> float:
+    return float("inf") if field.low is None or field.high is None else field.high - field.low
+
+
+def draw(fields: list[FormField], values: dict[str, Any]) -> dict[str, gr.components.Component]:
+    """Draw a form into the open block: basic fields first, the rest folded. `values`: name → value to start with."""
+    basic = [field for field in fields if field.level == "basic"]
+    advanced = [field for field in fields if field.level != "basic"]
+    drawn = {}
+    with gr.Row(equal_height=True, elem_classes="form-grid"):
+        drawn |= _draw_all(basic, values)
+    if advanced:
+        with (
+            gr.Accordion(text.ALL_SETTINGS.format(n=len(advanced)), open=False, elem_id="all-settings"),
+            gr.Row(equal_height=True, elem_classes="form-grid"),
+        ):
+            drawn |= _draw_all(advanced, values)
+    _wire_visibility(fields, drawn)
+    return drawn
+
+
+def _draw_all(fields: list[FormField], values: dict[str, Any]) -> dict[str, gr.components.Component]:
+    shown = {field.name: values.get(field.name, field.default) for field in fields}
+    drawn = {}
+    for field in fields:
+        drawn[field.name] = component(field, shown[field.name])
+        drawn[field.name].visible = field.shown_when({**shown, **values})
+    return drawn
+
+
+def _wire_visibility(fields: list[FormField], drawn: dict[str, gr.components.Component]) -> None:
+    """A field that depends on others appears and goes with their values."""
+    for field in fields:
+        names = [name for name, _ in field.depends_on]
+        for name in names:
+            drawn[name].change(
+                lambda *values, f=field, n=names: gr.update(visible=f.shown_when(dict(zip(n, values, strict=True)))),
+                [drawn[n] for n in names],
+                drawn[field.name],
+                queue=False,
+                show_progress="hidden",
+                api_visibility="private",
+            )
+
+
+def changed_values(fields: list[FormField], values: dict[str, Any]) -> dict[str, Any]:
+    """What differs from the defaults, nested as the config wants it. `values`: name → what its component holds."""
+    config: dict[str, Any] = {}
+    for field in fields:
+        value = _clean(field, values.get(field.name, field.default))
+        if value != field.default:
+            inner = config
+            for key in field.path[:-1]:
+                inner = inner.setdefault(key, {})
+            inner[field.path[-1]] = value
+    return config
+
+
+def flat_values(fields: list[FormField], config: dict[str, Any]) -> dict[str, Any]:
+    """The inverse of `changed_values`: name → value, for the fields that `config` sets."""
+    flat = {}
+    for field in fields:
+        inner: Any = config
+        for key in field.path:
+            inner = inner.get(key) if isinstance(inner, dict) else None
+        if inner is not None:
+            flat[field.name] = inner
+    return flat
+
+
+def _clean(field: FormField, value: Any) -> Any:
+    if value == "" and field.nullable:
+        return None
+    if field.kind == "int" and isinstance(value, float) and value.is_integer():
+        return int(value)
+    return value

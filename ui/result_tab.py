@@ -1,0 +1,104 @@
+"""④ Result: how good the model is on rows it never saw, in words first, then by label, then its worst mistakes."""
+
+from typing import Any
+
+import gradio as gr
+
+from ui import data_view, markup, sentences, text
+from ui.address import Address
+from ui.people import Context
+from ui.shell import Shell, Updates
+
+SHOWN_MISTAKES = 10
+
+
+class ResultTab:
+    """The report of a finished run. Draws what report.json says and computes nothing."""
+
+    def __init__(self, context: Context, shell: Shell) -> None:
+        self.context, self.shell = context, shell
+        with gr.Column(visible=False, elem_id="result") as self.group:
+            with gr.Column(elem_classes="card"):
+                self.sentence = gr.HTML(elem_id="result-sentence")
+                self.figures = gr.HTML(elem_id="result-figures")
+            with gr.Row(elem_classes="two-columns"):
+                with gr.Column(elem_classes="card"):
+                    self.labels = gr.HTML(elem_id="per-label")
+                with gr.Column(elem_classes="card"):
+                    self.confusion = gr.HTML(elem_id="confusion")
+            with gr.Column(elem_classes="card", visible=False) as self.mistakes_card:
+                self.mistakes = gr.HTML(elem_id="mistakes")
+            self.account = gr.HTML(elem_id="result-account")
+        self.nothing = gr.HTML(markup.line(text.NO_RESULT_YET, subdued=True), elem_id="no-result")
+        self.outputs = [
+            *(self.group, self.nothing, self.sentence, self.figures, self.labels, self.confusion),
+            *(self.mistakes_card, self.mistakes, self.account),
+        ]
+
+    def show(self, address: Address) -> Updates:
+        """The report of the address's run, once there is one."""
+        report = self.context.supervisor.run(address.run).report if address.run else None
+        if report is None:
+            return {self.group: gr.Column(visible=False), self.nothing: gr.HTML(visible=True)}
+        return {
+            self.group: gr.Column(visible=True),
+            self.nothing: gr.HTML(visible=False),
+            self.sentence: markup.headline(sentences.verdict(report)),
+            self.figures: markup.tiles(sentences.figures(report)),
+            self.labels: per_label(report),
+            self.confusion: confusion(report),
+            self.mistakes_card: gr.Column(visible=bool(report.get("mistakes"))),
+            self.mistakes: mistakes(report),
+            self.account: markup.notes(sentences.account(report)),
+        }
+
+    def poll(self, _address: Address, _seen: dict[str, Any]) -> tuple[Updates, bool]:
+        return {}, False
+
+
+def per_label(report: dict[str, Any]) -> str:
+    """Precision, recall and F1 of each label, with the number of rows behind them."""
+    rows = [
+        (
+            row["label"],
+            sentences.share(row["precision"]),
+            sentences.share(row["recall"]),
+            sentences.share(row["f1"]),
+            sentences.number(row["n"]),
+        )
+        for row in report.get("per_label") or ()
+    ]
+    if not rows:
+        return ""
+    title = markup.heading(text.PER_LABEL, text.PER_LABEL_BELOW)
+    return title + markup.table(text.PER_LABEL_HEADERS, rows, numbers=(1, 2, 3, 4))
+
+
+def confusion(report: dict[str, Any]) -> str:
+    """The confusion matrix; for several labels a row, right and wrong of each label."""
+    if report.get("confusion"):
+        found = report["confusion"]
+        drawn = markup.confusion(found["labels"], found["matrix"], rows=text.TRUE_LABEL, columns=text.PREDICTED_LABEL)
+        return markup.heading(text.CONFUSION, text.CONFUSION_BELOW) + drawn
+    rows = [
+        (row["label"], row["tp"], row["fn"], row["fp"], row["tn"]) for row in report.get("per_label_confusion") or ()
+    ]
+    if not rows:
+        return ""
+    title = markup.heading(text.CONFUSION_MULTI, text.CONFUSION_MULTI_BELOW)
+    return title + markup.table(text.CONFUSION_MULTI_HEADERS, rows, numbers=(1, 2, 3, 4))
+
+
+def mistakes(report: dict[str, Any]) -> str:
+    """The test rows it got most wrong, the surest first."""
+    rows = [
+        (
+            data_view.shorten(row["text"]),
+            markup.chips(row["expected"] or [text.NO_LABELS]),
+            markup.chips(row["predicted"] or [text.NO_LABELS]),
+            sentences.percent(row["score"]) if row.get("score") is not None else "",
+        )
+        for row in (report.get("mistakes") or ())[:SHOWN_MISTAKES]
+    ]
+    title = markup.heading(text.MISTAKES, text.MISTAKES_BELOW)
+    return title + markup.table(text.MISTAKES_HEADERS, rows, numbers=(3,))

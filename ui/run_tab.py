@@ -1,0 +1,131 @@
+"""③ A run at work: stage, bar, time left, plots, log; stop and keep the best, or cancel. And how it ended, if badly."""
+
+import time
+from typing import Any
+
+import gradio as gr
+import pandas as pd
+
+from engine import JobStatus, python_source
+from ui import markup, sentences, text
+from ui.address import Address
+from ui.people import Context
+from ui.shell import Asked, Shell, Updates, problem_box
+
+LOG_LINES = 200
+CURVE = {"x": "step", "color": "of", "x_title": text.STEP, "height": 220, "show_label": False}
+
+
+class RunTab:
+    """The live view; on the page of a single run it also says when and by whom a run was started."""
+
+    def __init__(self, context: Context, shell: Shell) -> None:
+        self.context, self.shell = context, shell
+        self.problem = problem_box("run-problem")
+        with gr.Column(visible=False, elem_classes="card", elem_id="run-live") as self.group:
+            with gr.Row(elem_classes="title-row"):
+                self.heading = gr.HTML(elem_id="run-heading")
+                self.keep = gr.Button(text.STOP_KEEP, size="sm", scale=0, min_width=190, elem_id="stop-keep")
+                self.cancel = gr.Button(text.CANCEL, variant="stop", size="sm", scale=0, min_width=96, elem_id="cancel")
+            self.bar = gr.HTML(elem_id="run-bar")
+            with gr.Row(elem_classes="two-columns", visible=False) as self.plots:
+                self.loss = gr.LinePlot(**CURVE, y="loss", title=text.LOSS, y_title="", elem_id="loss-plot")
+                self.score = gr.LinePlot(**CURVE, y="score", title=text.VALIDATION, y_title="", elem_id="score-plot")
+            self.notes = gr.HTML(elem_id="run-notes")
+            with gr.Accordion(text.LOG, open=False):
+                self.log = gr.HTML(elem_id="run-log", autoscroll=True, max_height=320)
+            with gr.Accordion(text.AS_PYTHON, open=False):
+                self.python = gr.Code(language="python", interactive=False, show_label=False, elem_id="run-python")
+        self.outputs = [
+            *(self.group, self.problem, self.heading, self.keep, self.cancel, self.bar, self.plots),
+            *(self.loss, self.score, self.notes, self.log, self.python),
+        ]
+        self.shell.listen(self.keep.click, self.stop_and_keep, [], self.outputs, self.problem)
+        self.shell.listen(self.cancel.click, self.cancel_run, [], self.outputs, self.problem)
+        self.after: list[Any] = []  # the tabs that show a finished run
+
+    def followed_by(self, tabs: list[Any]) -> None:
+        """The tabs that show what a run left, once it has ended."""
+        self.after = tabs
+
+    def stop_and_keep(self, asked: Asked) -> Updates:
+        asked.visitor.require()
+        self.context.supervisor.stop(asked.address.run, keep_best=True)
+        return {self.keep: gr.Button(text.STOPPING, interactive=False)} | self.shell.watch()
+
+    def cancel_run(self, asked: Asked) -> Updates:
+        asked.visitor.require()
+        self.context.supervisor.stop(asked.address.run)
+        return {self.cancel: gr.Button(text.CANCELLING, interactive=False)} | self.shell.watch()
+
+    def show(self, address: Address) -> Updates:
+        """The run of the address, or nothing while there is none."""
+        if not address.run:
+            return {self.group: gr.Column(visible=False)}
+        status = self.context.supervisor.status(address.run)
+        return self._header(address) | self._moment(address, status)
+
+    def _header(self, address: Address) -> Updates:
+        spec = self.context.supervisor.run(address.run).spec
+        when = sentences.started(spec.created, time.time(), spec.created_by)
+        return {
+            self.heading: markup.heading(spec.title, f"{spec.dataset.get('name', '')} · {spec.base_model} · {when}"),
+            self.python: python_source(spec),
+        }
+
+    def _moment(self, address: Address, status: JobStatus) -> Updates:
+        """What changes while it runs."""
+        history = self.context.supervisor.history(address.run)
+        losses = curve(history, ("loss", "validation_loss"), "loss")
+        scores = curve(history, [n for n in history if n.startswith("validation_") and n != "validation_loss"], "score")
+        ended_badly = not status.live and status.state != "finished"
+        error = markup.problem(text.ENDED.get(status.state, "") + " " + status.message, status.hint)
+        return {
+            self.problem: gr.HTML(error if ended_badly else "", visible=ended_badly),
+            self.group: gr.Column(visible=True),
+            self.bar: progress(status),
+            self.keep: gr.Button(text.STOP_KEEP, visible=status.live, interactive=status.stage == "training"),
+            self.cancel: gr.Button(text.CANCEL, visible=status.live, interactive=True),
+            self.plots: gr.Row(visible=len(losses) > 1 or len(scores) > 0),
+            self.loss: losses,
+            self.score: gr.LinePlot(scores, visible=len(scores) > 0),
+            self.notes: markup.notes(status.notes),
+            self.log: markup.log(self.context.supervisor.log_tail(address.run, LOG_LINES).splitlines()),
+            self.shell.title: sentences.tab_title(status),
+        }
+
+    def poll(self, address: Address, seen: dict[str, Any]) -> tuple[Updates, bool]:
+        """The live run; once it ends, the result."""
+        if not address.run or seen.get("run") == address.run:
+            return {}, False
+        status = self.context.supervisor.status(address.run)
+        updates = self._moment(address, status)
+        if status.live:
+            return updates, True
+        seen["run"] = address.run
+        return updates | self._ended(address, status), False
+
+    def _ended(self, address: Address, status: JobStatus) -> Updates:
+        if status.state == "finished" and address.step == 3:
+            address = address.having(step=4)
+        updates = self.shell.go(address)
+        for tab in self.after:
+            updates |= tab.show(address)
+        return updates
+
+
+def progress(status: JobStatus) -> str:
+    """Stage, bar and what is left, in one line."""
+    if status.state == "finished":
+        return markup.working(text.FINISHED, sentences.took(status.elapsed), 1.0)
+    if not status.live:
+        return ""
+    return markup.working(sentences.stage(status), sentences.running(status), status.fraction) + markup.line(
+        text.CLOSE_THIS_TAB, subdued=True
+    )
+
+
+def curve(history: dict[str, list[tuple[int, float]]], names: Any, value: str) -> pd.DataFrame:
+    """Points of these metrics as a table: step, value, and which of them it is."""
+    points = [(step, number, text.METRICS.get(name, name)) for name in names for step, number in history.get(name, ())]
+    return pd.DataFrame(points, columns=["step", value, "of"])

@@ -1,0 +1,108 @@
+"""All runs: what each was, how it ended, and how good it is. Open one, use its settings again, delete it."""
+
+import time
+from typing import Any
+
+import gradio as gr
+
+from engine import FRAMEWORKS, TASKS, RunSpec, RunSummary
+from ui import markup, sentences, text
+from ui.address import Address
+from ui.people import Context
+from ui.shell import Asked, Shell, Updates, problem_box
+
+SHOWN_RUNS = 100
+
+
+class RunsTab:
+    """A table of links; deleting asks first, because a model cannot be brought back."""
+
+    def __init__(self, context: Context, shell: Shell) -> None:
+        self.context, self.shell = context, shell
+        gr.HTML(markup.heading(text.RUNS_HEADING, text.RUNS_BELOW))
+        self.problem = problem_box("runs-problem")
+        with gr.Row(visible=False, elem_classes="card next-step", elem_id="confirm-delete") as self.confirm:
+            self.question = gr.HTML()
+            self.delete = gr.Button(text.DELETE_FOR_GOOD, variant="stop", scale=0, min_width=160, elem_id="delete-yes")
+            self.keep = gr.Button(text.KEEP, scale=0, min_width=96, elem_id="delete-no")
+        self.table = gr.HTML(js_on_load=markup.REPORT_CLICKS, elem_id="runs-table", elem_classes="card")
+        self.outputs = [self.problem, self.confirm, self.question, self.table]
+        self.table.click(self._pressed, None, [self.chosen_input()], queue=False, api_visibility="private")
+        self.shell.listen(self.chosen.change, self.ask, [self.chosen], self.outputs, self.problem)
+        self.shell.listen(self.delete.click, self.delete_run, [self.chosen], [*self.outputs, self.chosen], self.problem)
+        self.shell.listen(self.keep.click, self.keep_run, [], [*self.outputs, self.chosen], self.problem)
+
+    def chosen_input(self) -> gr.Textbox:
+        """The run whose deletion is asked for, while it is asked."""
+        self.chosen = gr.Textbox("", visible="hidden", show_label=False, elem_id="chosen-run")
+        return self.chosen
+
+    @staticmethod
+    def _pressed(event: gr.EventData) -> str:
+        return str(event.value)
+
+    def ask(self, _asked: Asked, run_id: str) -> Updates:
+        if not run_id:
+            return {self.confirm: gr.Row(visible=False)}
+        spec = self.context.supervisor.run(run_id).spec
+        return {
+            self.confirm: gr.Row(visible=True),
+            self.question: markup.line(text.DELETE_ASK.format(title=spec.title)),
+        }
+
+    def delete_run(self, asked: Asked, run_id: str) -> Updates:
+        asked.visitor.require()
+        self.context.supervisor.delete(run_id)
+        return {self.confirm: gr.Row(visible=False), self.chosen: ""} | self.show(asked.address)
+
+    def keep_run(self, _asked: Asked) -> Updates:
+        return {self.confirm: gr.Row(visible=False), self.chosen: ""}
+
+    def show(self, _address: Address) -> Updates:
+        runs = self.context.supervisor.runs()
+        if not runs:
+            return {self.table: markup.empty(text.NO_RUNS, text.NO_RUNS_LINK, "./")}
+        rows = [self._row(run) for run in runs[:SHOWN_RUNS]]
+        more = text.MORE_RUNS.format(n=len(runs) - SHOWN_RUNS) if len(runs) > SHOWN_RUNS else ""
+        return {self.table: markup.table(text.RUNS_HEADERS, rows, numbers=(4, 5), caption=more)}
+
+    def _row(self, run: RunSummary) -> list[Any]:
+        again = again_query(self.context.supervisor.run(run.id).spec)
+        state = text.STATES.get(run.state, run.state)
+        if run.state in ("running", "waiting"):
+            status = self.context.supervisor.status(run.id)
+            state += f" {sentences.percent(status.fraction)}" if status.fraction is not None else ""
+        framework = FRAMEWORKS[run.framework].label if run.framework in FRAMEWORKS else run.framework
+        return [
+            markup.link(run.title or framework, f"run?id={run.id}"),
+            run.dataset,
+            markup.state(state, run.state),
+            sentences.ago(run.created, time.time()),
+            sentences.main_metric(run.metrics, TASKS[run.task].primary_metric, run.n_test),
+            sentences.duration(run.seconds) if run.seconds else "",
+            markup.Raw(markup.link(text.USE_AGAIN, f"./?{again}") + " " + markup.button(text.DELETE, run.id)),
+        ]
+
+    def poll(self, address: Address, seen: dict[str, Any]) -> tuple[Updates, bool]:
+        """The table, while any run is live."""
+        live = any(run.state in ("running", "waiting") for run in self.context.supervisor.runs())
+        if not live and seen.get("runs") == "still":
+            return {}, False
+        seen["runs"] = "live" if live else "still"
+        return self.show(address), live
+
+
+def again_query(spec: RunSpec) -> str:
+    """The address of the line with a run's own choices."""
+    return Address(
+        dataset=spec.dataset.get("id", ""),
+        step=3,
+        task=spec.task["task"],
+        roles=spec.task.get("fields") or {},
+        strategy=spec.task.get("strategy") or "",
+        code="code" in spec.task,
+        framework=spec.framework,
+        base=spec.base_model,
+        config=spec.config,
+        split=spec.split.model_dump() if spec.split != type(spec.split)() else {},
+    ).query()

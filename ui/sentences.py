@@ -1,0 +1,328 @@
+"""Figures in words: the sentences of the page that hold numbers, names and times. Fixed sentences: ui/text.py."""
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from engine import JobStatus, SuggestedModel
+from ui import text
+
+
+def number(n: float) -> str:
+    """1148 → "1,148"."""
+    return f"{n:,.0f}"
+
+
+def plural(n: int, one: str, many: str | None = None) -> str:
+    return f"{n:,} {one if n == 1 else many or one + 's'}"
+
+
+def percent(share: float) -> str:
+    return f"{share * 100:.0f} %"
+
+
+def duration(seconds: float) -> str:
+    """3725 → "1 h 2 min"; 41 → "41 s"."""
+    seconds = max(0, round(seconds))
+    if seconds < 60:
+        return f"{seconds} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def clock(seconds: float) -> str:
+    """41 → "0:41"."""
+    seconds = max(0, round(seconds))
+    hours, rest = divmod(seconds, 3600)
+    return f"{hours}:{rest // 60:02d}:{rest % 60:02d}" if hours else f"{rest // 60}:{rest % 60:02d}"
+
+
+def ago(then: float, now: float) -> str:
+    """A time as a person says it: relative within a day, else the date."""
+    seconds = now - then
+    if seconds < 60:
+        return "just now"
+    if seconds < 86_400:
+        return f"{duration(seconds)} ago"
+    return time.strftime("%-d %b %Y", time.localtime(then))
+
+
+def elapsed(seconds: float) -> str:
+    return f"{clock(seconds)} so far"
+
+
+def steps(step: int, total: int | None, unit: str) -> str:
+    return f"{step:,} of {total:,} {unit}" if total else f"{step:,} {unit}"
+
+
+def size(n_bytes: float) -> str:
+    return f"{n_bytes / 1e9:.1f} GB" if n_bytes >= 1e9 else f"{max(n_bytes / 1e6, 0.1):,.1f} MB"
+
+
+def source(given: dict[str, Any]) -> str:
+    """Where a dataset came from, in a few words."""
+    kind = given.get("kind")
+    if kind == "hub":
+        parts = [given.get("id"), given.get("subset"), given.get("split")]
+        return "From the Hub: " + " · ".join(str(part) for part in parts if part)
+    if kind == "example":
+        return "The example that comes with Annotune"
+    return f"From the file {given['name']}" if given.get("name") else ""
+
+
+def detected(found: dict[str, Any]) -> str:
+    """What a look at an uploaded file told."""
+    columns = [str(column) for column in found.get("columns") or []]
+    shown = ", ".join(columns[:6]) + (f" and {len(columns) - 6} more" if len(columns) > 6 else "")
+    encoding = found.get("encoding", "")
+    return f"{found.get('format', 'file').upper()}, {encoding}. {plural(len(columns), 'column')}: {shown}."
+
+
+def duplicates(records: int, texts: int) -> str:
+    return f"{plural(records, 'record')} repeat {plural(texts, 'text')}; equal texts always stay in the same part."
+
+
+def missing(n: int, field: str) -> str:
+    return f"{plural(n, 'record')} without “{field}”."
+
+
+def unanswered(n: int, question: str) -> str:
+    return (
+        f"{plural(n, 'record')} without an answer to “{question}”; such records are left out of training, and counted."
+    )
+
+
+def other_answers(statuses: dict[str, int]) -> str:
+    return "Not used as answers: " + ", ".join(f"{n:,} {status}" for status, n in statuses.items()) + "."
+
+
+def field_about(field: dict[str, Any]) -> str:
+    words = field.get("median_words")
+    parts = [f"{field.get('type', 'text')}"]
+    if words:
+        parts.append(f"median {plural(round(words), 'word')}")
+    if field.get("max_chars"):
+        parts.append(f"longest {plural(field['max_chars'], 'character')}")
+    return ", ".join(parts)
+
+
+def missing_cell(field: dict[str, Any] | None) -> str:
+    return number(field.get("missing") or 0) if field else ""
+
+
+def question_about(question: dict[str, Any]) -> str:
+    kind = text.QUESTION_TYPES.get(question.get("type", ""), question.get("type", ""))
+    labels = [str(label) for label in question.get("classes") or ()]
+    shown = ", ".join(labels[:6]) + (" …" if len(labels) > 6 else "")
+    parts = [kind + (f" of {len(labels)}: {shown}" if labels else "")]
+    per_record = {int(k): v for k, v in (question.get("responses_per_record") or {}).items()}
+    if max(per_record, default=0) > 1:
+        parts.append("answers per record: " + ", ".join(f"{k} ×{v:,}" for k, v in sorted(per_record.items())))
+    if question.get("suggestions"):
+        parts.append(f"{question['suggestions']:,} suggestions")
+    return "; ".join(parts)
+
+
+# ---- ② task --------------------------------------------------------------------------------------------------------
+
+
+def role_info(reason: str, examples: Sequence[str]) -> str:
+    shown = ", ".join(f"“{example}”" for example in examples[:2])
+    return f"{reason[:1].upper()}{reason[1:]}." + (f" Such as {shown}." if shown else "")
+
+
+def row_counts(rows: int, records: int, counts: dict[str, int], seed: int) -> str:
+    """388 rows from 400 records · 9 ties drawn (seed 42) · …"""
+    parts = [f"{plural(rows, 'row')} from {plural(records, 'record')}"]
+    if counts.get("ties"):
+        parts.append(f"{plural(counts['ties'], 'tie')} drawn by lot (seed {seed})")
+    if counts.get("no labels"):
+        parts.append(f"{plural(counts['no labels'], 'row')} with no labels")
+    return " · ".join(parts)
+
+
+def left_out(reason: str, n: int) -> str:
+    return f"{plural(n, 'record')}: {reason}"
+
+
+def left_out_in_all(reasons: dict[str, Any]) -> str:
+    return f"{plural(sum(len(records) for records in reasons.values()), 'record')} left out"
+
+
+def cell_counts(records: int, counts: dict[str, int]) -> str:
+    """What the code made of the first records."""
+    words = {"returned": "gave rows", "none": "gave none", "several": "gave several", "wrong type": "gave no valid row"}
+    parts = [f"{n:,} {words.get(name, name)}" for name, n in counts.items()]
+    return f"Of the first {plural(records, 'record')}: " + ", ".join(parts) + "."
+
+
+# ---- ③ train -------------------------------------------------------------------------------------------------------
+
+
+def base_model(model: SuggestedModel) -> str:
+    where = "on this machine" if model.embedded else "download"
+    return f"{model.id} · {model.size_mb:,} MB, {where}" if model.size_mb else f"{model.id} · {where}"
+
+
+def not_installed(label: str, packages: Sequence[str]) -> str:
+    return f"{label} is not installed here: {', '.join(packages)} is missing."
+
+
+def plan(framework: str, base: str, roles: dict[str, str]) -> str:
+    """What is about to happen, in one line."""
+    learned = " → ".join(roles.values())
+    return f"{framework} from {base}" + (f", learning {learned}." if learned else ", learning from your code’s rows.")
+
+
+def run_title(framework: str, target: str) -> str:
+    return f"{framework} · {target}" if target else framework
+
+
+def ready(sizes: Sequence[int] | None, seconds: float | None) -> str:
+    """Ready · about 2 min here · 272 training, 38 validation, 78 test rows"""
+    parts = ["Ready"]
+    if seconds:
+        parts.append(f"about {duration(seconds)} here")
+    if sizes:
+        parts.append("{:,} training, {:,} validation, {:,} test rows".format(*sizes))
+    return " · ".join(parts)
+
+
+def not_ready(reasons: Sequence[str]) -> str:
+    return "Not ready: " + " ".join(reasons)
+
+
+def fetching(status: JobStatus) -> str:
+    """How the download of a base model goes."""
+    if status.total:
+        return f"Downloading the base model: {size(status.step)} of {size(status.total)}{_left(status)}."
+    return f"Downloading the base model, {elapsed(status.elapsed)}."
+
+
+# ---- a run at work --------------------------------------------------------------------------------------------------
+
+
+def started(then: float, now: float, by: str) -> str:
+    return f"started {ago(then, now)}" + (f" by {by}" if by else "")
+
+
+def stage(status: JobStatus) -> str:
+    return text.STAGES.get(status.stage, status.stage.capitalize() or "Starting") + " …"
+
+
+def running(status: JobStatus) -> str:
+    """epoch 1.2 · step 214 of 388 · 0:41 left"""
+    parts = [f"epoch {status.epoch:.2g}"] if status.epoch else []
+    if status.total:
+        parts.append(f"step {status.step:,} of {status.total:,}")
+    parts.append(f"{clock(status.eta_seconds)} left" if status.eta_seconds else elapsed(status.elapsed))
+    return " · ".join(parts)
+
+
+def _left(status: JobStatus) -> str:
+    return f", {clock(status.eta_seconds)} left" if status.eta_seconds else ""
+
+
+def took(seconds: float) -> str:
+    return f"It took {duration(seconds)}."
+
+
+def tab_title(status: JobStatus) -> str:
+    if status.live:
+        share = f"{percent(status.fraction)} " if status.fraction is not None and status.stage == "training" else "… "
+        return f"{share}· {text.TITLE}"
+    return f"{'✓' if status.state == 'finished' else '✗'} {text.TITLE}"
+
+
+# ---- ④ result ------------------------------------------------------------------------------------------------------
+
+
+def verdict(report: dict[str, Any]) -> str:
+    """Right on 68 of 78 unseen texts (87 %, 95 % interval 78–93 %). Always “billing” would be right on 33 %."""
+    n, metrics = report["n"]["test"], report.get("metrics")
+    if not metrics:
+        return "There were no test rows, so nothing is known about unseen texts."
+    right, accuracy = round(metrics["accuracy"] * n), metrics["accuracy"]
+    low, high = report["intervals"]["accuracy"]
+    whole = " with all labels right" if report.get("per_label_confusion") else ""
+    sentence = f"Right on {right:,} of {n:,} unseen texts{whole} ({percent(accuracy)}, 95 % interval "
+    sentence += f"{low * 100:.0f}–{high * 100:.0f} %)."
+    baseline = report.get("baseline")
+    if baseline:
+        sentence += f" {baseline['name']} would be right on {percent(baseline['metrics']['accuracy'])}."
+    return sentence
+
+
+def figures(report: dict[str, Any]) -> list[tuple[str, str]]:
+    """The figures beside the sentence, each with what it is."""
+    metrics = report.get("metrics") or {}
+    names = {"accuracy": "accuracy", "f1_macro": "macro F1", "f1_micro": "micro F1"}
+    shown = [
+        (share(metrics[key]), f"{name}, n = {report['n']['test']:,}") for key, name in names.items() if key in metrics
+    ]
+    if report.get("ms_per_row"):
+        shown.append((f"{report['ms_per_row']:,.0f} ms", "per text"))
+    if report.get("model_bytes"):
+        shown.append((size(report["model_bytes"]), "on disk"))
+    if report.get("seconds", {}).get("train"):
+        shown.append((duration(report["seconds"]["train"]), "training"))
+    return shown
+
+
+def share(value: float) -> str:
+    return f"{value:.2f}"
+
+
+def account(report: dict[str, Any]) -> list[str]:
+    """Which rows stand behind the figures."""
+    n = report["n"]
+    lines = [f"{n['train']:,} training, {n['validation']:,} validation and {n['test']:,} test rows."]
+    lines += [f"{plural(count, 'record')} left out: {reason}." for reason, count in report.get("left_out", {}).items()]
+    if report.get("counts", {}).get("ties"):
+        lines.append(f"{plural(report['counts']['ties'], 'tie')} between answers drawn by lot.")
+    if report.get("stopped_early"):
+        lines.append("Training was stopped by hand; this is the best model until then.")
+    return lines
+
+
+def annotators_said(labels: Sequence[str] | str) -> str:
+    shown = [labels] if isinstance(labels, str) else labels
+    return "Annotators said: " + (", ".join(shown) or text.NO_LABELS) + "."
+
+
+def labels_chosen(labels: Sequence[str], threshold: float) -> str:
+    return f"From {threshold:.2f} on: " + (", ".join(labels) or text.NO_LABELS) + "."
+
+
+def rows_predicted(rows: int | None) -> str:
+    return f"Done: {plural(rows, 'row')}." if rows is not None else "Done."
+
+
+# ---- ⑤ publish, and who you are --------------------------------------------------------------------------------------
+
+
+def publishes_as(name: str, signed_in: bool, sign_in: bool) -> str:
+    """Whose account a push goes to, or how to get one."""
+    if name:
+        return f"It goes to the account of {name}, with a right to create repositories and write to them."
+    if signed_in:
+        return "It goes to the account of the Hugging Face token of this machine."
+    return f"{text.NO_ACCOUNT} {no_account_hint(sign_in)}"
+
+
+def no_account_hint(sign_in: bool) -> str:
+    if sign_in:
+        return "Use “Sign in with Hugging Face” at the top of the page; the model is kept."
+    return "Run `hf auth login` or set HF_TOKEN on this machine, then reload; the model is kept."
+
+
+def repo_id(account: str, name: str) -> str:
+    return f"{account}/{name}" if account else name
+
+
+# ---- all runs -------------------------------------------------------------------------------------------------------
+
+
+def main_metric(metrics: dict[str, float] | None, name: str, n: int | None) -> str:
+    """0.86 (n = 78): the figure that runs are compared by."""
+    return f"{share(metrics[name])} (n = {n:,})" if metrics and name in metrics else ""

@@ -1,0 +1,143 @@
+"""What every tab shares: a page's own parts, and how a handler is bound so that its errors land in place."""
+
+import inspect
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import gradio as gr
+
+from engine import UserError
+from ui import markup, text
+from ui.address import Address
+from ui.people import Context, Visitor, visitor
+
+Updates = dict[Any, Any]  # component → update: what a handler changes, and nothing else
+SET_ADDRESS = "query => { history.replaceState(null, '', location.pathname + (query ? '?' + query : '')); }"
+SET_TITLE = "title => { document.title = title; }"
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What every handler is given first: the choices, and who asks."""
+
+    address: Address
+    visitor: Visitor
+
+
+class Shell:
+    """The parts of one page that its tabs share. `address` holds the choices (ui/address.py), `drafts` typed code."""
+
+    def __init__(self, context: Context) -> None:
+        self.context = context
+        self.address = gr.Textbox("", visible="hidden", elem_id="address", show_label=False)
+        self.title = gr.Textbox(text.TITLE, visible="hidden", elem_id="tab-title", show_label=False)
+        self.drafts = gr.BrowserState({}, storage_key="annotune-code", secret="annotune-code")
+        self.timer = gr.Timer(1, active=False)
+        self.address.change(None, self.address, js=SET_ADDRESS, api_visibility="private")
+        self.title.change(None, self.title, js=SET_TITLE, api_visibility="private")
+        self.walkthrough: gr.Walkthrough | None = None
+
+    def go(self, address: Address) -> Updates:
+        """Make `address` the choices, and show its step."""
+        updates: Updates = {self.address: address.query()}
+        if self.walkthrough is not None:
+            updates[self.walkthrough] = gr.Walkthrough(selected=address.step)
+        return updates
+
+    def watch(self) -> Updates:
+        """Start polling: something is live."""
+        return {self.timer: gr.Timer(1, active=True)}
+
+    @property
+    def parts(self) -> list[Any]:
+        """The components that `go` and `watch` may change."""
+        return [self.address, self.title, self.timer, *([self.walkthrough] if self.walkthrough else [])]
+
+    def listen(
+        self,
+        trigger: Callable[..., Any],
+        handler: Callable[..., Any],
+        inputs: Sequence[Any],
+        outputs: Sequence[Any],
+        problem: gr.HTML,
+        *,
+        at_load: bool = False,
+        **options: Any,
+    ) -> Any:
+        """Bind `handler(asked, *inputs) -> {component: update}`. Its errors are shown in `problem`.
+
+        `at_load`: the choices come from the browser's address bar, not from the page.
+        """
+        options = {"show_progress": "hidden", "api_visibility": "private"} | options
+        wrap = self._streamed if inspect.isgeneratorfunction(handler) else self._guarded
+        call = self._asked(wrap(handler, problem), at_load)
+        outputs = unique([*outputs, *self.parts, problem])
+        return trigger(call, [self.address, self.drafts, *inputs], outputs, **options)
+
+    def _asked(self, handler: Callable[..., Any], at_load: bool) -> Callable[..., Any]:
+        """Read who asks and what is chosen; code is dropped here for whoever may not run any."""
+
+        def call(
+            request: gr.Request,
+            profile: gr.OAuthProfile | None,
+            token: gr.OAuthToken | None,
+            query: str,
+            drafts: dict[str, str],
+            *values: Any,
+        ) -> Any:
+            who = visitor(self.context, profile, token)
+            address = Address.parse(str(request.query_params) if at_load else query, drafts)
+            if address.code and not who.may_run_code:
+                address = address.having(code=False, cell="")
+            return handler(Asked(address, who), *values)
+
+        return call
+
+    @staticmethod
+    def _guarded(handler: Callable[..., Updates | None], problem: gr.HTML) -> Callable[..., Updates]:
+        """The boundary of the page: nothing that a handler raises reaches the browser as a traceback."""
+
+        def call(*values: Any) -> Updates:
+            try:
+                return {problem: gr.HTML(visible=False)} | (handler(*values) or {})
+            except Exception as error:
+                return _told(error, problem)
+
+        return call
+
+    @staticmethod
+    def _streamed(handler: Callable[..., Iterator[Updates]], problem: gr.HTML) -> Callable[..., Iterator[Updates]]:
+        """The same for a handler that yields its updates."""
+
+        def call(*values: Any) -> Iterator[Updates]:
+            try:
+                yield {problem: gr.HTML(visible=False)}
+                yield from handler(*values)
+            except Exception as error:
+                yield _told(error, problem)
+
+        return call
+
+
+def _told(error: Exception, problem: gr.HTML) -> Updates:
+    """A UserError in its own words; a bug goes to the log with its traceback, and the page says so."""
+    if isinstance(error, UserError):
+        return {problem: shown(error)}
+    logger.error("A handler of the page failed", exc_info=error)
+    return {problem: gr.HTML(markup.problem(text.BUG, text.BUG_HINT), visible=True)}
+
+
+def problem_box(elem_id: str) -> gr.HTML:
+    """The place of a tab or form where its errors are shown; hidden while there is none."""
+    return gr.HTML(visible=False, elem_id=elem_id)
+
+
+def shown(error: UserError) -> Any:
+    return gr.HTML(markup.problem(error.message, error.hint), visible=True)
+
+
+def unique(components: Sequence[Any]) -> list[Any]:
+    return list(dict.fromkeys(components))

@@ -1,0 +1,191 @@
+"""③ Train: framework, base model, the generated form, the split, a Ready line that is always true, and Start."""
+
+from typing import Any
+
+import gradio as gr
+
+from engine import FRAMEWORKS, UserError, frameworks_for
+from ui import choices, forms, markup, sentences, text
+from ui.address import Address
+from ui.people import Context
+from ui.shell import Asked, Shell, Updates, problem_box, unique
+
+
+class TrainTab:
+    """Choices on the left, what they come to on the right."""
+
+    def __init__(self, context: Context, shell: Shell) -> None:
+        self.context, self.shell = context, shell
+        self.problem = problem_box("train-problem")
+        self.form_key = gr.State("")
+        with gr.Row(elem_classes="two-columns wide-left", elem_id="train-form") as self.group:
+            with gr.Column(elem_classes="card"):
+                self.framework = gr.Radio([], label=text.FRAMEWORK, elem_classes="cards", elem_id="framework")
+                self.absent = gr.HTML()
+                self.base = gr.Dropdown(
+                    [], label=text.BASE_MODEL, info=text.BASE_MODEL_INFO, allow_custom_value=True, elem_id="base-model"
+                )
+                self.base_note = gr.HTML(elem_id="base-note")
+                self._draw_form_here()
+            with gr.Column(elem_classes="card side"):
+                self.plan = gr.HTML(elem_id="train-plan")
+                self.split_bar = gr.HTML(elem_id="split-bar")
+                with gr.Accordion(text.SPLIT_SETTINGS, open=False):
+                    with gr.Row(elem_classes="form-grid"):
+                        self.train = gr.Number(
+                            70, label=text.SPLIT_TRAIN, minimum=1, maximum=100, elem_id="split-train"
+                        )
+                        self.validation = gr.Number(
+                            10, label=text.SPLIT_VALIDATION, minimum=0, maximum=99, elem_id="split-validation"
+                        )
+                        self.test = gr.Number(20, label=text.SPLIT_TEST, minimum=0, maximum=99, elem_id="split-test")
+                        self.seed = gr.Number(42, label=text.SEED, precision=0, minimum=0, elem_id="seed")
+                    gr.HTML(markup.line(text.SPLIT_BELOW, subdued=True))
+                self.ready = gr.HTML(elem_id="ready-line")
+                self.start = gr.Button(text.START, variant="primary", size="lg", elem_id="start")
+        self.split_inputs = [self.train, self.validation, self.test, self.seed]
+        self.outputs = [
+            *(self.group, self.problem, self.framework, self.absent, self.base, self.base_note, self.form_key),
+            *(self.plan, self.split_bar, self.ready, self.start, *self.split_inputs),
+        ]
+        self._wire()
+
+    # ---- the generated form -----------------------------------------------------------------------------------------
+
+    def _draw_form_here(self) -> None:
+        @gr.render(inputs=[self.shell.address], triggers=[self.form_key.change], show_progress="hidden")
+        def form(query: str) -> None:
+            address = Address.parse(query)
+            if address.framework not in FRAMEWORKS or not address.task:
+                return
+            fields = forms.fields_of(choices.config_class(address).model_json_schema())
+            drawn = forms.draw(fields, forms.flat_values(fields, address.config))
+            self._wire_form(fields, list(drawn.values()))
+
+    def _wire_form(self, fields: list[forms.FormField], parts: list[Any]) -> None:
+        """Listeners that read the form: they live as long as this drawing of it."""
+
+        def chosen(address: Address, values: tuple[Any, ...]) -> Address:
+            named = dict(zip((field.name for field in fields), values, strict=True))
+            return address.having(config=forms.changed_values(fields, named))
+
+        def typed(asked: Asked, *values: Any) -> Updates:
+            address = chosen(asked.address, values)
+            return {self.shell.address: address.query()} | self._readiness(address)
+
+        def start(asked: Asked, *values: Any) -> Updates:
+            return self._start(chosen(asked.address, values), asked)
+
+        for part in parts:
+            self.shell.listen(part.change, typed, parts, self.outputs, self.problem, trigger_mode="always_last")
+        self.shell.listen(self.start.click, start, parts, self.outputs, self.problem)
+
+    # ---- wiring -----------------------------------------------------------------------------------------------------
+
+    def _wire(self) -> None:
+        def listen(trigger: Any, handler: Any, *inputs: Any) -> None:
+            self.shell.listen(trigger, handler, inputs, self.outputs, self.problem, trigger_mode="always_last")
+
+        listen(self.framework.input, self.choose_framework, self.framework)
+        listen(self.base.change, self.choose_base, self.base)
+        for part in self.split_inputs:
+            listen(part.change, self.choose_split, *self.split_inputs)
+
+    def choose_framework(self, asked: Asked, name: str) -> Updates:
+        base = FRAMEWORKS[name].base_models[asked.address.task][0].id
+        return self._draw(asked.address.having(framework=name, base=base, config={}))
+
+    def choose_base(self, asked: Asked, base: str | None) -> Updates:
+        address = asked.address.having(base=(base or "").strip())
+        if address == asked.address or not address.framework:
+            return {}
+        fetching: Updates = {}
+        if choices.must_be_fetched(address.base):  # it is downloaded as soon as it is chosen
+            asked.visitor.require()
+            self.context.supervisor.fetch_base_model(address.base, token=asked.visitor.token)
+            fetching = self.shell.watch()
+        return {self.shell.address: address.query()} | fetching | self._readiness(address)
+
+    def choose_split(self, asked: Asked, train: float, validation: float, test: float, seed: float) -> Updates:
+        address = asked.address.having(split=choices.split_values(train, validation, test, seed))
+        if address == asked.address or not address.framework:
+            return {}
+        return {self.shell.address: address.query()} | self._readiness(address)
+
+    def _start(self, address: Address, asked: Asked) -> Updates:
+        asked.visitor.require()
+        line = choices.ready_line(self.context, address)
+        if not line.ready:
+            raise UserError(line.sentence, text.NOT_READY_HINT)
+        run_id = self.context.supervisor.start(choices.run_spec(self.context, address, asked.visitor.name))
+        address = address.having(run=run_id, step=3)
+        return self.show(address) | self.shell.go(address) | self.shell.watch() | self.run.show(address)
+
+    def continue_to(self, run: Any) -> None:
+        """After Start the screen is the run."""
+        self.run = run
+        self.outputs = unique([*self.outputs, *run.outputs])
+
+    # ---- what is shown ----------------------------------------------------------------------------------------------
+
+    def show(self, address: Address) -> Updates:
+        """The form, unless a run is at work on this screen."""
+        running = bool(address.run) and self.context.supervisor.status(address.run).live
+        updates: Updates = {self.group: gr.Row(visible=not running), self.problem: gr.HTML(visible=False)}
+        if running or not address.task or not choices.data_is_ready(self.context, address):
+            return updates
+        return updates | self._draw(choices.with_defaults(address))
+
+    def _draw(self, address: Address) -> Updates:
+        """Everything that the choice of framework decides."""
+        framework = FRAMEWORKS[address.framework]
+        models = framework.base_models[address.task]
+        split = choices.split_spec(address)
+        return {
+            self.shell.address: address.query(),
+            self.framework: gr.Radio(choices=self._frameworks(address.task), value=address.framework),
+            self.absent: markup.notes(self._absent(address.task)),
+            self.base: gr.Dropdown(choices=[(sentences.base_model(m), m.id) for m in models], value=address.base),
+            self.form_key: f"{address.task}|{address.framework}|{address.dataset}",
+            self.train: round(split.train * 100, 2),
+            self.validation: round(split.validation * 100, 2),
+            self.test: round(split.test * 100, 2),
+            self.seed: split.seed,
+            **self._readiness(address),
+        }
+
+    @staticmethod
+    def _frameworks(task: str) -> list[tuple[str, str]]:
+        names = [name for name in frameworks_for(task) if not FRAMEWORKS[name].missing()]
+        return [(f"{FRAMEWORKS[name].label} — {FRAMEWORKS[name].summary}", name) for name in names]
+
+    @staticmethod
+    def _absent(task: str) -> list[str]:
+        found = {name: FRAMEWORKS[name].missing() for name in frameworks_for(task)}
+        return [
+            sentences.not_installed(FRAMEWORKS[name].label, packages) for name, packages in found.items() if packages
+        ]
+
+    def _readiness(self, address: Address) -> Updates:
+        line = choices.ready_line(self.context, address)
+        return {
+            self.ready: markup.ready(line.sentence) if line.ready else markup.problem(line.sentence),
+            self.start: gr.Button(interactive=line.ready),
+            self.plan: markup.heading(text.PLAN, self._plan(address)),
+            self.split_bar: markup.split_bar(line.sizes, text.SPLIT_PARTS) if line.sizes else "",
+            self.base_note: choices.base_note(address),
+        }
+
+    @staticmethod
+    def _plan(address: Address) -> str:
+        roles = {} if address.code else address.roles
+        return sentences.plan(FRAMEWORKS[address.framework].label, address.base, roles)
+
+    def poll(self, address: Address, seen: dict[str, Any]) -> tuple[Updates, bool]:
+        """The download of a base model, while it goes on."""
+        if address.step != 3 or not address.framework or seen.get("base") == address.base:
+            return {}, False
+        status = choices.fetch_status(self.context, address.base)
+        if status is None or not status.live:
+            seen["base"] = address.base
+        return (self._readiness(address), status.live) if status else ({}, False)
