@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from engine.data.feedback_dataset import FeedbackDataset
     from engine.tasks.training_task import TrainingTask
 
-LABEL, LABELS = build.LABEL, build.LABELS
+LABEL, LABELS, SEPARATOR = build.LABEL, build.LABELS, build.SEPARATOR
 DECISION = 0.5  # a label of several is predicted from this score on
 SHOWN_MISTAKES = 200
 
@@ -88,9 +88,9 @@ class TextClassification(Task):
         """Sentences on one class only, empty texts, and labels that training would never see."""
         sentences = []
         train = rows.table if data is None else data.train
-        distinct = Counter(tuple(sorted(labels)) for labels in label_sets(train))
+        distinct = _distinct_sets(train)
         if len(distinct) < 2:
-            which = "no row" if not distinct else _named(next(iter(distinct)))
+            which = _named(sorted(next(iter(distinct), ())))
             where = "rows" if data is None else "training rows"
             sentences.append(
                 f"All {len(train):,} {where} have {which}; a classifier needs rows with at least two different labels."
@@ -157,16 +157,23 @@ def _mean_length(column: pa.ChunkedArray, rows: int = 1000) -> float:
     return pc.mean(pc.utf8_length(column.slice(0, rows))).as_py() or 0.0
 
 
+def _distinct_sets(table: pa.Table) -> set[frozenset[str]]:
+    """The different sets of labels that rows have, without a Python object a row."""
+    if LABEL in table.column_names:
+        return {frozenset([label]) for label in table[LABEL].unique().to_pylist()}
+    encoded = pc.binary_join(table[LABELS], SEPARATOR).unique().to_pylist()
+    return {frozenset(joined.split(SEPARATOR)) - {""} for joined in encoded}
+
+
 def _named(labels: Iterable[str]) -> str:
     return ", ".join(f"“{label}”" for label in labels) or "no label"
 
 
 def _unseen_labels(data: TaskData) -> list[str]:
-    seen = {label for labels in label_sets(data.train) for label in labels}
+    seen = frozenset().union(*_distinct_sets(data.train))
     sentences = []
     for split, part in (("validation", data.validation), ("test", data.test)):
-        held_out = {label for labels in label_sets(part) for label in labels} if part is not None else set()
-        missing = sorted(held_out - seen)
+        missing = [] if part is None else sorted(frozenset().union(*_distinct_sets(part)) - seen)
         if missing:
             shown = _named(missing[:5]) + (f" and {len(missing) - 5} more" if len(missing) > 5 else "")
             sentences.append(

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from engine.tasks.training_task import TrainingTask
 
 LABEL, LABELS = "label", "labels"
+SEPARATOR = "\x1f"  # ASCII's unit separator, between labels that are compared as one text
 TEXT_MISSING, TEXT_EMPTY, DUPLICATE, NOTHING_RANKED = "text missing", "text empty", "duplicate row", "nothing ranked"
 NOTHING_RETURNED = "the function returned nothing"
 
@@ -101,7 +102,7 @@ def _first_of_equal_rows(table: pa.Table, column: str) -> np.ndarray:
         return np.empty(0, np.int64)
     labels = table[column]
     if column == LABELS:
-        labels = pc.binary_join(labels, "\x1f")
+        labels = pc.binary_join(labels, SEPARATOR)
     codes = row_codes(table["text"]) * len(table) + row_codes(labels)
     return np.sort(np.unique(codes, return_index=True)[1])
 
