@@ -30,7 +30,7 @@ _PUBLIC = {
         "ValueSchema",
     ),
     "engine.data.derived": ("DerivedQuestion",),
-    "engine.data.unification": (
+    "engine.data.strategies": (
         "LabelQuestionStrategy",
         "LabelQuestionUnification",
         "MultiLabelQuestionStrategy",
