@@ -1,5 +1,6 @@
 """Questions derived from a field: how a plain column ("category", "labels") becomes something annotators answered."""
 
+import re
 from typing import Any
 
 import numpy as np
@@ -58,6 +59,9 @@ def split_labels(array: pa.Array, separator: str | None) -> pa.Array:
     if pa.types.is_list(array.type) or pa.types.is_large_list(array.type):
         return array.cast(pa.list_(pa.string()))
     text = clean_text(array)
+    if separator:  # "a, ,b," holds two labels
+        text = pc.replace_substring_regex(text, rf"(\s*{re.escape(separator)}\s*)+", separator)
+        text = clean_text(pc.utf8_trim(text, separator))
     parts = pc.split_pattern(text, separator or "\0")
     flat = pc.utf8_trim_whitespace(parts.flatten())
     return pa.ListArray.from_arrays(parts.offsets, flat, mask=parts.is_null())

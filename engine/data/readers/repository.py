@@ -1,0 +1,114 @@
+"""A folder, a zip or a Hub dataset as one thing: names of files, and a way to get one. Decides who reads it."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from engine.data.readers.argilla_v1 import SETTINGS_FILES, read_v1, v1_schema
+from engine.data.readers.argilla_v2 import RECORDS_FILE, SETTINGS_FILE, flat_record, read_v2, v2_schema
+from engine.data.readers.data_files import Layout, chosen, layout_of
+from engine.data.readers.formats import read_file
+from engine.data.readers.json_files import objects_in, stream_of_objects
+from engine.data.readers.reading import Reading, plain
+from engine.data.readers.stream import Stream, concatenated
+from engine.errors import UserError
+
+NO_STATUS_NOTE = "This export (records.json) says no status per answer; all are read as submitted."
+
+
+@dataclass
+class Repository:
+    """`paths` are relative, with /; `fetch` gives the local file of one."""
+
+    name: str
+    paths: list[str]
+    fetch: Callable[[str], Path]
+    notes: list[str] = field(default_factory=list)
+
+    def text(self, path: str) -> str | None:
+        if path not in self.paths:
+            return None
+        return self.fetch(path).read_text(encoding="utf-8-sig", errors="replace")
+
+    def below(self, folder: str) -> "Repository":
+        """The part in one folder."""
+        inside = [p.removeprefix(f"{folder}/") for p in self.paths if p.startswith(f"{folder}/")]
+        return Repository(self.name, inside, lambda path: self.fetch(f"{folder}/{path}"), self.notes)
+
+    def layout(self) -> Layout:
+        return layout_of(self.paths, self.text("README.md"))
+
+
+def rooted(repository: Repository) -> Repository:
+    """The part that holds the export or data: archives and downloads often wrap everything in one folder."""
+    markers = [p for p in repository.paths if p.endswith((SETTINGS_FILE, *SETTINGS_FILES))]
+    if markers:
+        marker = min(markers, key=lambda p: (p.count("/"), p))
+        depth = 2 if marker.endswith(SETTINGS_FILE) else 1
+        folder = "/".join(marker.split("/")[:-depth])
+        return repository.below(folder) if folder else repository
+    tops = {p.split("/")[0] for p in repository.paths}
+    if len(tops) == 1 and all("/" in p for p in repository.paths):
+        return rooted(repository.below(tops.pop()))
+    return repository
+
+
+def read_repository(
+    repository: Repository, subset: str | None, split: str | None, options: dict[str, Any]
+) -> tuple[Reading, dict[str, str]]:
+    """The rows, and which subset and split they are. Raises UserError when there are none, or the choice is open."""
+    settings = repository.text(SETTINGS_FILE)
+    if settings is not None and not any(p.endswith(".parquet") for p in repository.paths):
+        return _read_records_json(repository, settings), {}
+    layout = repository.layout()
+    if not layout:
+        raise UserError(
+            f"“{repository.name}” holds no file that can be read as rows.",
+            f"Parquet, CSV, TSV, JSON, JSONL and CoNLL are read; it holds: {_listed(repository.paths)}.",
+        )
+    subset, split = chosen(layout, subset, split, repository.name, repository.notes)
+    files = layout[subset][split]
+    stream = concatenated([_stream(repository, path, options) for path in files])
+    if len(files) > 1:
+        stream.detected["files"] = len(files)
+    if settings is not None:
+        reading = read_v2(v2_schema(settings, repository.name), stream)
+    elif (old := next((p for p in SETTINGS_FILES if p in repository.paths), None)) is not None:
+        reading = read_v1(v1_schema(repository.text(old) or "", repository.name), stream)
+    else:
+        reading = plain(stream, repository.name)
+    reading.schema.notes = [*repository.notes, *reading.schema.notes]
+    return reading, {"subset": subset, "split": split}
+
+
+def _listed(paths: list[str], most: int = 8) -> str:
+    more = f" and {len(paths) - most:,} more" if len(paths) > most else ""
+    return ", ".join(paths[:most]) + more if paths else "nothing"
+
+
+def _stream(repository: Repository, path: str, options: dict[str, Any]) -> Stream:
+    return read_file(repository.fetch(path), PurePosixPath(path).name, options)
+
+
+def _read_records_json(repository: Repository, settings: str) -> Reading:
+    text = repository.text(RECORDS_FILE)
+    if text is None:
+        raise UserError(
+            f"“{repository.name}” has the settings of an Argilla dataset, but no records.",
+            "Export it again with its records (with_records=True).",
+        )
+    try:
+        records = objects_in(json.loads(text), RECORDS_FILE)
+    except json.JSONDecodeError as error:
+        raise UserError(
+            f"“records.json” is not JSON at line {error.lineno}: {error.msg}.", "Export it again."
+        ) from error
+    rows = [flat_record(record) for record in records]
+    stream = stream_of_objects(lambda: iter(rows), "argilla records.json", "utf-8")
+    reading = read_v2(v2_schema(settings, repository.name), stream)
+    answers = (answer for record in records for given in (record.get("responses") or {}).values() for answer in given)
+    if any("status" not in answer for answer in answers):
+        reading.schema.notes.append(NO_STATUS_NOTE)
+    return reading
