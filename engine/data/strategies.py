@@ -71,8 +71,9 @@ class RankingQuestionUnification(QuestionUnification):
 def strategy_of(question: Question, strategy: Any = None) -> str:
     """The name of a strategy that `question` has; None gives its default. Raises UserError for any other."""
     if not question.strategies:
+        kind = question.type.replace("_", " ")
         raise UserError(
-            f"The answers to the {question.type.replace('_', ' ')} question {question.name!r} can't be unified into one value.",
+            f"The answers to the {kind} question {question.name!r} can't be unified into one value.",
             "Choose a label, multi-label, rating, ranking or text question.",
         )
     name = question.strategies[0] if strategy is None else str(getattr(strategy, "value", strategy))
