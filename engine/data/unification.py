@@ -202,15 +202,15 @@ def _label_votes(votes: _Votes) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _rating_mean(votes: _Votes) -> _Result:
-    """The allowed value nearest to the mean; a mean halfway between two gives the higher one."""
+    """The mean rounded down to an allowed value, as Argilla 1.29 did: 4, 5, 5 gives 4."""
     _codes(votes, votes.values, votes.record)
     allowed = np.sort(np.array(votes.question.values))
     starts, sizes = _runs(votes.record)
     if not len(starts):
         return _NO_TIES, votes.values, _NO_TIES
     means = np.add.reduceat(votes.values.to_numpy().astype(np.int64), starts) / sizes
-    nearest = allowed[np.searchsorted((allowed[:-1] + allowed[1:]) / 2, means, side="right")]
-    return votes.record[starts], pa.array(nearest, pa.int32()), _NO_TIES
+    below = allowed[np.searchsorted(allowed, means, side="right") - 1]
+    return votes.record[starts], pa.array(below, pa.int32()), _NO_TIES
 
 
 def _rating_extreme(pick: np.ufunc) -> Callable[[_Votes], _Result]:

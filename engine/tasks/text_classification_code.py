@@ -26,8 +26,8 @@ _MORE_THAN_HALF = """    votes = Counter(label for labels in answers for label i
     labels = [label for label, n in votes.items() if n > len(answers) / 2]  # chosen by more than half
     return text, labels
 """
-_NEAREST = """    mean = sum(answers) / len(answers)
-    label = min({values}, key=lambda value: (abs(value - mean), -value))  # the rating nearest to the mean
+_MEAN = """    mean = sum(answers) / len(answers)
+    label = max(value for value in {values} if value <= mean)  # the mean, rounded down to a rating
     return text, str(label)
 """
 _TOP_ITEM = """    first = [answer["value"][answer["rank"].index(min(answer["rank"]))] for answer in answers]
@@ -42,7 +42,7 @@ _FROM_FIELD = """    label = sample[{label!r}]
 _ENDS: dict[type[Question], tuple[str, str]] = {
     LabelQuestion: (_COUNTER, _MOST_FREQUENT),
     MultiLabelQuestion: (_COUNTER, _MORE_THAN_HALF),
-    RatingQuestion: ("", _NEAREST),
+    RatingQuestion: ("", _MEAN),
     RankingQuestion: (_COUNTER, _TOP_ITEM),
 }
 
