@@ -14,7 +14,7 @@ from engine.publishing.provenance import base_model_of, source_name, suggested_n
 from engine.runs.run_directory import RunDirectory, RunSpec
 
 # rows of the data (texts of mistakes and examples), what a cell printed, and paths of this machine
-KEPT_HERE = frozenset({"mistakes", "examples", "printed", "path", "folder", "id"})
+KEPT_HERE = frozenset({"mistakes", "examples", "printed", "path", "folder"})
 SKIPPED = frozenset({"README.md", ".DS_Store"})  # the library's own card gives way to ours
 COMPRESSED_ALREADY = (".safetensors", ".gz", ".zip", ".npz")
 
@@ -48,7 +48,7 @@ def model_files(run_dir: RunDirectory) -> list[str]:
 
 def public_spec(spec: RunSpec) -> RunSpec:
     """The run file without this machine's paths and ids: enough to train again on the same source."""
-    dataset = _cleaned(spec.dataset)
+    dataset = _cleaned({key: value for key, value in spec.dataset.items() if key != "id"})  # a folder's name here
     if isinstance(dataset.get("source"), dict) and dataset["source"].get("kind") == "file":
         dataset["source"]["name"] = source_name(spec)
     return spec.model_copy(update={"dataset": dataset, "base_model": base_model_of(spec).public_name, "created_by": ""})

@@ -112,6 +112,13 @@ def test_published_files_hold_no_rows_no_paths_and_no_token(hub: HubServer, run_
     assert json.loads(files["report.json"])["metrics"]["accuracy"] == 0.85
 
 
+def test_published_recipe_keeps_the_hub_dataset_and_its_revision(hub: HubServer, run_dir: RunDirectory) -> None:
+    source = {"kind": "hub", "id": "acme/support", "split": "train", "revision": "3f2a"}
+    run_dir.write_spec(run_dir.spec.model_copy(update={"dataset": {"id": "20261122-1", "source": source}}))
+    push(run_dir)
+    assert json.loads(hub.files("model", "alice/topics")["run.json"])["dataset"] == {"source": source}
+
+
 def test_publish_again_sends_nothing_and_makes_no_commit(hub: HubServer, run_dir: RunDirectory) -> None:
     first = push(run_dir)
     hub.requests.clear()
