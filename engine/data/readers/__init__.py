@@ -10,7 +10,7 @@ from typing import Any
 
 from engine.data.feedback_dataset import FeedbackDataset
 from engine.data.readers.local import inspect_file, read_local
-from engine.data.readers.reading import Reading, in_memory, plain, write
+from engine.data.readers.reading import Reading, in_memory, plain, room_on_disk, write
 from engine.data.readers.tables import stream_of_table
 from engine.errors import UserError
 from engine.runs.events import Report
@@ -28,13 +28,13 @@ def import_source(
     Rows are converted a batch at a time, so memory does not grow with them. Raises UserError; then nothing is left.
     """
     report = report or Report()
-    with tempfile.TemporaryDirectory(prefix="annotune-read-") as scratch:
+    with room_on_disk(), tempfile.TemporaryDirectory(prefix="annotune-read-") as scratch:
         return write(_reading(source, Path(scratch), token, report), Path(folder), report)
 
 
 def read_source(source: dict[str, Any], *, token: str | None = None) -> FeedbackDataset:
     """Read `source` into memory: for scripts and notebooks."""
-    with tempfile.TemporaryDirectory(prefix="annotune-read-") as scratch:
+    with room_on_disk(), tempfile.TemporaryDirectory(prefix="annotune-read-") as scratch:
         return in_memory(_reading(source, Path(scratch), token, Report()))
 
 
@@ -59,5 +59,5 @@ def _reading(source: dict[str, Any], scratch: Path, token: str | None, report: R
     if kind == "hub":
         from engine.data.readers.hub import read_hub
 
-        return read_hub(source, token=token, report=report)
+        return read_hub(source, scratch, token=token, report=report)
     raise UserError(f"There is no kind of source {kind!r}.", "Use file, hub or example.")

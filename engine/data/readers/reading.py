@@ -6,6 +6,7 @@
 import errno
 import json
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -63,6 +64,20 @@ def _is_value(kind: pa.DataType) -> bool:
     return not pa.types.is_nested(kind)
 
 
+@contextmanager
+def room_on_disk() -> Iterator[None]:
+    """A full disk, met while downloading, unpacking or writing, as a sentence."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in NO_ROOM:
+            raise
+        raise UserError(
+            "There is no room left on the disk for this dataset.",
+            "Delete datasets or runs that are no longer needed, or load a smaller part of the data.",
+        ) from error
+
+
 def in_memory(reading: Reading) -> FeedbackDataset:
     """The dataset, held in memory. Raises UserError when there is no row."""
     table = pa.Table.from_batches(reading.open(), schema=reading.arrow_schema)
@@ -87,13 +102,6 @@ def write(reading: Reading, folder: Path, report: Report) -> FeedbackDataset:
         schema_file.write_text(dataset.schema.model_dump_json(indent=1), encoding="utf-8")
         for path, part in unfinished.items():
             part.replace(path)
-    except OSError as error:
-        if error.errno not in NO_ROOM:
-            raise
-        raise UserError(
-            "There is no room left on the disk for this dataset.",
-            "Delete datasets or runs that are no longer needed, or load a smaller part of the data.",
-        ) from error
     finally:
         for part in unfinished.values():
             part.unlink(missing_ok=True)

@@ -66,7 +66,7 @@ def read_repository(
     if not layout:
         raise UserError(
             f"“{repository.name}” holds no file that can be read as rows.",
-            f"Parquet, CSV, TSV, JSON, JSONL and CoNLL are read; it holds: {_listed(repository.paths)}.",
+            f"Parquet, CSV, TSV, JSON, JSONL and CoNLL are read; it holds: {_listed([p for p in repository.paths if p[0] != '.'])}.",
         )
     subset, split = chosen(layout, subset, split, repository.name, repository.notes)
     files = layout[subset][split]
