@@ -204,7 +204,8 @@ class Supervisor:
         folder = self.run(run_id).path / "predictions" / secrets.token_hex(4)
         folder.mkdir(parents=True)
         output = folder / f"{Path(name).stem}-predictions{Path(name).suffix}"
-        return self.predictor.predict_file(**self._model(run_id), input=path, output=output, text_column=text_column)
+        files = {"input": path, "output": output, "text_column": text_column}
+        return self.predictor.predict_file(**self._model(run_id), info=self.run(run_id).report["info"], **files)
 
     def _model(self, run_id: str) -> dict[str, Any]:
         run_dir = self.run(run_id)

@@ -113,7 +113,7 @@ def write_report(run_dir: RunDirectory, spec: RunSpec, prepared: Prepared, figur
         "framework": spec.framework,
         "base_model": spec.base_model,
         "dataset": {"name": spec.dataset.get("name"), "source": public_source(spec.dataset.get("source", {}))},
-        "classes": prepared.data.info.get("classes"),
+        "info": prepared.data.info,
         "counts": prepared.rows.counts,
         "left_out": {reason: len(records) for reason, records in prepared.rows.left_out.items()},
     }

@@ -116,3 +116,11 @@ class Task(ABC):
     @abstractmethod
     def example_inputs(self, table: pa.Table, n: int) -> Iterable[dict[str, Any]]:
         """Up to `n` held-out rows as {"input", "expected", "record_id"} for the predict tab."""
+
+    @abstractmethod
+    def input_column(self, table: pa.Table) -> str:
+        """The column of a person's file that holds the inputs, when they named none."""
+
+    @abstractmethod
+    def output_columns(self, outputs: list[Any], info: dict[str, Any]) -> dict[str, pa.Array]:
+        """Predictions of a file's rows (None: the row had no input) as columns to put beside the file's own."""

@@ -143,6 +143,24 @@ class TextClassification(Task):
         return [{"input": text, "expected": sets[row], "record_id": record_id} for text, row, record_id in columns]
 
 
+    def input_column(self, table: pa.Table) -> str:
+        """The column called "text", or else the wordiest one."""
+        lengths = {name: _mean_length(table[name]) for name in table.column_names}
+        return "text" if lengths.get("text") else max(lengths, key=lengths.__getitem__)
+
+    def output_columns(self, outputs: list[Any], info: dict[str, Any]) -> dict[str, pa.Array]:
+        """prediction (several labels joined by commas), its score, and one score column a label."""
+        chosen = [_predicted(output, info["multi_label"]) if output else None for output in outputs]
+        by_label = [{entry["label"]: entry["score"] for entry in output or ()} for output in outputs]
+        columns = {
+            "prediction": pa.array([None if labels is None else ",".join(labels) for labels in chosen], pa.string()),
+            "score": pa.array([output[0]["score"] if output else None for output in outputs], pa.float64()),
+        }
+        for label in info["classes"]:
+            columns[f"score_{label}"] = pa.array([scores.get(label) for scores in by_label], pa.float64())
+        return columns
+
+
 def label_sets(table: pa.Table) -> list[list[str]]:
     """The labels of each row as a list; exactly one in each when the task is single-label."""
     if LABELS in table.column_names:

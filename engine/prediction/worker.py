@@ -1,0 +1,89 @@
+"""⑤ The warm predict process: reads one JSON request a line, keeps recently used models loaded, answers one line each.
+
+Started by engine/prediction/client.py; ends when its stdin does, or after a while without requests. Holds no secret.
+"""
+
+import gc
+import json
+import os
+import select
+import sys
+from collections import OrderedDict
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from engine.errors import UserError
+from engine.prediction.files import predict_file
+from engine.registry import FRAMEWORKS
+from engine.runs.worker import in_words
+
+IDLE_SECONDS = 15 * 60
+MEMORY_SHARE = 0.25  # of the machine's memory; above it the model not used for longest is dropped
+MAX_MODELS = 4
+
+Send = Callable[[dict[str, Any]], None]
+
+
+def serve() -> int:
+    """Answer requests from stdin until it closes. stdout is kept for answers: what libraries print goes to stderr."""
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8", buffering=1)
+    os.dup2(2, 1)
+    models = Models()
+
+    def send(message: dict[str, Any]) -> None:
+        answers.write(json.dumps(message, ensure_ascii=False) + "\n")
+
+    while True:
+        ready, _, _ = select.select([sys.stdin], [], [], IDLE_SECONDS)
+        line = sys.stdin.buffer.readline() if ready else b""
+        if not line:
+            return 0
+        _answer(json.loads(line), models, send)
+
+
+def _answer(request: dict[str, Any], models: "Models", send: Send) -> None:
+    """Exactly one final line for a request: {"result"} or {"error"}; before it any number of {"progress"}."""
+    try:
+        predictor = models.get(request["framework"], request["task"], Path(request["model_dir"]))
+        if "inputs" in request:
+            send({"result": predictor.predict(request["inputs"])})
+        else:
+            paths = Path(request["input"]), Path(request["output"])
+            progress = lambda step, total: send({"progress": {"step": step, "total": total}})  # noqa: E731
+            task, info, column = request["task"], request["info"], request["text_column"]
+            send({"result": predict_file(predictor, task, info, *paths, column, progress)})
+    except UserError as error:
+        send({"error": {"message": error.message, "hint": error.hint}})
+    except Exception as error:
+        import traceback
+
+        traceback.print_exc()
+        message, hint = in_words(error)
+        send({"error": {"message": message, "hint": hint}})
+
+
+class Models:
+    """Loaded models by folder, dropped by least recent use."""
+
+    def __init__(self) -> None:
+        self._loaded: OrderedDict[tuple[str, str], Any] = OrderedDict()
+
+    def get(self, framework: str, task: str, model_dir: Path) -> Any:
+        """The model in `model_dir`, loaded now or before. Raises UserError when it is gone."""
+        if not model_dir.is_dir():
+            raise UserError("This model is no longer on the disk.", "Choose another run.")
+        key = (str(model_dir), task)
+        if key not in self._loaded:
+            self._make_room()
+            self._loaded[key] = FRAMEWORKS[framework].load(model_dir, task)
+        self._loaded.move_to_end(key)
+        return self._loaded[key]
+
+    def _make_room(self) -> None:
+        limit = MEMORY_SHARE * psutil.virtual_memory().total
+        while self._loaded and (len(self._loaded) >= MAX_MODELS or psutil.Process().memory_info().rss > limit):
+            self._loaded.popitem(last=False)
+            gc.collect()
