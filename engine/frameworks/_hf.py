@@ -145,6 +145,16 @@ def _count_truncated(tokenizer: Any, batch: Any, texts: list[str], max_length: i
     return sum(len(ids) > max_length for ids in full)
 
 
+def count_longer(tokenizer: Any, texts: list[str], max_length: int) -> int:
+    """How many texts have more tokens than `max_length`."""
+    longer = 0
+    for start in range(0, len(texts), 1000):
+        chunk = texts[start : start + 1000]
+        batch = tokenizer(chunk, truncation=True, max_length=max_length, padding=False)
+        longer += _count_truncated(tokenizer, batch, chunk, max_length)
+    return longer
+
+
 def tokenised_splits(data: TaskData, tokenizer: Any, max_length: int, report: Report) -> tuple[Any, Any]:
     """Training and validation rows as token ids; how many texts were cut is told."""
     splits = []
@@ -173,16 +183,7 @@ def progress_callback(report: Report) -> Any:
             return control
 
         def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, Any], **_: Any) -> None:
-            loss = logs.get("loss")
-            if loss is None:
-                return
-            if not math.isfinite(loss):
-                raise UserError(
-                    f"Training came apart: the loss at step {state.global_step} is {loss}.",
-                    "Lower the learning rate, and try again.",
-                )
-            report.metrics({"loss": loss}, step=state.global_step)
-            print(f"step {state.global_step}/{state.max_steps}  loss {loss:.4f}", flush=True)
+            report_loss(report, state, logs.get("loss"))
 
         def on_evaluate(self, args: Any, state: Any, control: Any, metrics: dict[str, float], **_: Any) -> None:
             values = {
@@ -194,6 +195,19 @@ def progress_callback(report: Report) -> Any:
             print(f"step {state.global_step}/{state.max_steps}  {values}", flush=True)
 
     return Progress()
+
+
+def report_loss(report: Report, state: Any, loss: float | None) -> None:
+    """A point of the loss plot and a line of the log. Raises UserError when the loss is no longer a number."""
+    if loss is None:
+        return
+    if not math.isfinite(loss):
+        raise UserError(
+            f"Training came apart: the loss at step {state.global_step} is {loss}.",
+            "Lower the learning rate, and try again.",
+        )
+    report.metrics({"loss": loss}, step=state.global_step)
+    print(f"step {state.global_step}/{state.max_steps}  loss {loss:.4f}", flush=True)
 
 
 def weighted_loss(data: TaskData, label_smoothing: float, device: str) -> Any:
