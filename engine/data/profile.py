@@ -6,6 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from engine.data.distinct import distinct
 from engine.data.layout import FIELD, RESPONSES, SUGGESTION
 from engine.data.questions import Question
 
@@ -49,7 +50,7 @@ def _field(name: str, column: pa.ChunkedArray) -> dict[str, Any]:
     plain = {"name": name, "type": str(column.type), "missing": column.null_count, "distinct": None}
     plain |= {"median_words": None, "median_chars": None, "max_chars": None, "length_histogram": None}
     if not pa.types.is_nested(column.type):
-        plain["distinct"] = pc.count_distinct(column).as_py()
+        plain["distinct"] = distinct(column).values
     if not pa.types.is_string(column.type):
         return plain
     chars, words, blank = _lengths(column)
@@ -96,9 +97,8 @@ def _duplicates(dataset: "FeedbackDataset", fields: list[dict[str, Any]]) -> dic
     column = dataset.table[FIELD + name]
     if main["distinct"] == len(column) - column.null_count:
         return {"field": name, "texts": 0, "records": 0}
-    counts = pc.value_counts(column.drop_null()).field("counts").to_numpy()
-    again = counts[counts > 1]
-    return {"field": name, "texts": int(len(again)), "records": int(again.sum())}
+    counts = distinct(column)
+    return {"field": name, "texts": counts.repeated, "records": counts.records}
 
 
 # ---- questions ----------------------------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from engine.data.derived import DerivedQuestion, classes_in, clean_text, split_labels
+from engine.data.distinct import distinct
 from engine.data.layout import FIELD
 from engine.data.questions import LabelQuestion, MultiLabelQuestion, RatingQuestion
 from engine.errors import UserError
@@ -168,7 +169,7 @@ class _Column:
             role=role,
             separator=separator,
             reason=reason,
-            n_distinct=pc.count_distinct(self.values).as_py() if self.is_plain else None,
+            n_distinct=distinct(self.values).values if self.is_plain else None,
             examples=self.examples(),
             classes=tuple(classes) if role in TARGETS else (),
         )
@@ -241,11 +242,11 @@ def _guess_nested(column: _Column, tokens: _Column | None) -> ColumnRole:
     if tokens is not None and (column is tokens or _same_lengths(column, tokens)):
         return column.as_role("other", "it has one entry per token")
     labels = column.sample.flatten()
-    distinct = len(labels.unique())
+    n_distinct = len(labels.unique())
     limit = MAX_NAMED_CLASSES if column.words & LABEL_NAMES else MAX_CLASSES
-    if column.known_classes or (2 <= distinct <= limit and len(labels) >= 2 * distinct):
-        return column.as_role("multi-label", f"lists of {distinct:,} different labels")
-    return column.as_role("other", f"lists of {distinct:,} different texts")
+    if column.known_classes or (2 <= n_distinct <= limit and len(labels) >= 2 * n_distinct):
+        return column.as_role("multi-label", f"lists of {n_distinct:,} different labels")
+    return column.as_role("other", f"lists of {n_distinct:,} different texts")
 
 
 def _same_lengths(one: _Column, other: _Column) -> bool:
@@ -273,16 +274,16 @@ def _as_rating(column: _Column) -> ColumnRole | None:
 
 
 def _as_label(column: _Column) -> ColumnRole | None:
-    distinct = len(column.distinct)
+    n_distinct = len(column.distinct)
     named = bool(column.words & LABEL_NAMES)
     if column.max_length > LONGEST_LABEL or column.joined_by:
         return None
-    if named and distinct <= MAX_NAMED_CLASSES and (distinct <= 0.8 * column.n or column.n < 10):
-        return column.as_role("label", f"{distinct:,} different values, and it is called {column.name!r}")
+    if named and n_distinct <= MAX_NAMED_CLASSES and (n_distinct <= 0.8 * column.n or column.n < 10):
+        return column.as_role("label", f"{n_distinct:,} different values, and it is called {column.name!r}")
     if column.is_measure:
         return None
-    if 2 <= distinct <= MAX_CLASSES and distinct * 4 <= column.n:
-        return column.as_role("label", f"{distinct:,} different values in {column.n:,} rows")
+    if 2 <= n_distinct <= MAX_CLASSES and n_distinct * 4 <= column.n:
+        return column.as_role("label", f"{n_distinct:,} different values in {column.n:,} rows")
     return None
 
 

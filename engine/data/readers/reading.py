@@ -107,6 +107,7 @@ def write(reading: Reading, folder: Path, report: Report) -> FeedbackDataset:
             part.unlink(missing_ok=True)
     for note in dataset.schema.notes:
         report.note(note)
+    del dataset  # its derived columns are made again below
     return FeedbackDataset.load(folder)
 
 

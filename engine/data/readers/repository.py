@@ -66,7 +66,7 @@ def read_repository(
     if not layout:
         raise UserError(
             f"“{repository.name}” holds no file that can be read as rows.",
-            f"Parquet, CSV, TSV, JSON, JSONL and CoNLL are read; it holds: {_listed([p for p in repository.paths if p[0] != '.'])}.",
+            f"Parquet, CSV, TSV, JSON, JSONL and CoNLL are read; it holds: {_listed(repository.paths)}.",
         )
     subset, split = chosen(layout, subset, split, repository.name, repository.notes)
     files = layout[subset][split]
@@ -84,6 +84,7 @@ def read_repository(
 
 
 def _listed(paths: list[str], most: int = 8) -> str:
+    paths = [path for path in paths if not path.startswith(".")]
     more = f" and {len(paths) - most:,} more" if len(paths) > most else ""
     return ", ".join(paths[:most]) + more if paths else "nothing"
 
