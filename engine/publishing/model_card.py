@@ -95,7 +95,7 @@ def _what(spec: RunSpec, report: dict[str, Any], base: BaseModel) -> str:
         f"A model for {task.label[:1].lower() + task.label[1:]}, trained with {framework.label} from {origin}"
         f" on {_text(source_name(spec))}.",
     ]
-    classes = report.get("classes") or [row["label"] for row in report.get("per_label") or []]
+    classes = (report.get("info") or {}).get("classes") or [row["label"] for row in report.get("per_label") or []]
     if classes:
         kind = "any number of these labels" if "per_label_confusion" in report else "one of these labels"
         lines += ["", f"It gives a text {kind}: " + ", ".join(f"“{_text(name)}”" for name in classes) + "."]

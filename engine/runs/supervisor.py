@@ -92,7 +92,7 @@ class Supervisor:
         folder = self._fetches / fetch_id
         folder.mkdir(exist_ok=True)
         if not job.status(folder).state == "running":
-            (folder / "log.txt").touch()
+            (folder / "events.jsonl").unlink(missing_ok=True)
             write_text(folder / REQUEST, json.dumps({"base_model": base_model}))
             job.spawn("fetch", folder, secret={"token": token} if token else None, offline=False)
         return fetch_id
@@ -222,6 +222,7 @@ class Supervisor:
         folder.mkdir(exist_ok=True)
         if job.status(folder).state == "running":
             raise UserError("This model is being published already.", "Wait until it is done.")
+        (folder / "events.jsonl").unlink(missing_ok=True)  # or the last try's end would be shown until it is up
         write_text(folder / REQUEST, json.dumps({"repo_id": repo_id, "private": private}))
         job.spawn("publish", folder, secret={"token": token}, offline=False)
 
