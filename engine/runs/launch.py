@@ -39,8 +39,8 @@ def _with_dataset(spec: RunSpec, path: Path, supervisor: Supervisor) -> RunSpec:
     if spec.dataset.get("id") in supervisor.datasets():
         return spec
     source = dict(spec.dataset["source"])
-    if "path" in source:  # a run file speaks of files beside itself
-        source["path"] = str((path.parent / source["path"]).resolve())
+    if source["kind"] == "file":  # a run file names a file beside itself, never a place on the machine that wrote it
+        source["path"] = str((path.parent / source.get("path", source["name"])).resolve())
     dataset_id = supervisor.import_dataset(source, supervisor.settings.hf_token or None)
     _follow(supervisor.dataset_folder(dataset_id), "dataset")
     name = supervisor.dataset(dataset_id).name

@@ -121,10 +121,6 @@ class Supervisor:
 
     def start(self, spec: RunSpec) -> str:
         """Start a run; returns its id at once."""
-        source = spec.dataset.get("source", {})
-        if "path" in source:  # an exported run file names the file beside itself, never a place on this machine
-            dataset = spec.dataset | {"source": source | {"path": source.get("name") or Path(source["path"]).name}}
-            spec = spec.model_copy(update={"dataset": dataset})
         run_dir = RunDirectory.create(self.settings.runs_dir, spec)
         job.spawn("train", run_dir.path, offline=True)
         return run_dir.id
