@@ -37,10 +37,14 @@ def main() -> None:
     settings = Settings.from_env()
     _import_gradio()
     from starlette.middleware import Middleware
+    from starlette.middleware.trustedhost import TrustedHostMiddleware
 
     from ui.guard import OriginGuard
     from ui.page import build, look
 
+    middleware = [Middleware(OriginGuard, hosts=settings.space_hosts)]
+    if settings.on_loopback:  # a foreign name that resolves to this machine must not open the page (DNS rebinding)
+        middleware.append(Middleware(TrustedHostMiddleware, allowed_hosts=["127.0.0.1", "localhost"]))
     app = build(settings, sign_in=bool(os.environ.get("OAUTH_CLIENT_ID")))
     app.queue(default_concurrency_limit=8, max_size=128)
     app.launch(
@@ -57,7 +61,7 @@ def main() -> None:
         max_file_size=settings.max_upload_bytes,
         blocked_paths=[str(settings.data_root / "runs.db")],
         footer_links=[],
-        app_kwargs={"middleware": [Middleware(OriginGuard)]},
+        app_kwargs={"middleware": middleware},
         **look(),
     )
 

@@ -17,6 +17,7 @@ class Settings:
     data_root: Path
     space_id: str = ""
     space_author: str = ""
+    space_hosts: tuple[str, ...] = ()  # the names under which a Space is served, custom domains included
     hf_token: str = field(default="", repr=False)
     max_upload_bytes: int = 2 * 1024**3
     host: str = "127.0.0.1"
@@ -25,6 +26,11 @@ class Settings:
     @property
     def on_space(self) -> bool:
         return bool(self.space_id)
+
+    @property
+    def on_loopback(self) -> bool:
+        """Whether only this machine can reach the page."""
+        return self.host in ("127.0.0.1", "localhost")
 
     @property
     def datasets_dir(self) -> Path:
@@ -42,6 +48,7 @@ class Settings:
             data_root=_data_root(env, on_space=bool(space_id)),
             space_id=space_id,
             space_author=env.get("SPACE_AUTHOR_NAME", ""),
+            space_hosts=tuple(name.strip() for name in env.get("SPACE_HOST", "").split(",") if name.strip()),
             hf_token=env.get("HF_TOKEN", ""),
             host=env.get("GRADIO_SERVER_NAME", "127.0.0.1"),
             port=int(env.get("GRADIO_SERVER_PORT", "7860")),
