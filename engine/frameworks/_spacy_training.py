@@ -141,10 +141,8 @@ class Training:
             if not len(reference):
                 empty += 1
                 continue
-            chosen = (
-                target if self.info["multi_label"] else [int(i == target) for i in range(len(self.info["classes"]))]
-            )
-            reference.cats = dict(zip(self.info["classes"], map(float, chosen), strict=True))
+            chosen = target if multi_label else [i == target for i in range(len(classes))]
+            reference.cats = dict(zip(classes, map(float, chosen), strict=True))
             examples.append(Example(self.nlp.make_doc(text), reference))
         if empty:
             self.report.note(f"{empty} training texts hold no word and were left out.")
