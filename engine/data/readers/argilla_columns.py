@@ -7,8 +7,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from engine.data.questions import RANKING, Question, response_type, suggestion_type
+from engine.errors import UserError
 
-STATUSES = pa.array(["submitted", "draft", "discarded"])
+STATUSES = ("submitted", "draft", "discarded")
 
 
 def response_lists(
@@ -22,7 +23,7 @@ def response_lists(
     given = values.is_valid().to_numpy(zero_copy_only=False)
     values, users, statuses = (array.filter(pa.array(given)) for array in (values, users, statuses))
     statuses = pc.fill_null(statuses.cast(pa.string()), "submitted")
-    statuses = pc.if_else(pc.is_in(statuses, STATUSES), statuses, "draft")
+    statuses = pc.if_else(pc.is_in(statuses, pa.array(STATUSES, pa.string())), statuses, "draft")
     struct = pa.StructArray.from_arrays(
         [users.cast(pa.string()), values, statuses], fields=list(response_type(question).value_type)
     )
@@ -73,6 +74,17 @@ def as_answers(question: Question, values: pa.Array, kind: pa.DataType, texts: l
     """
     if pa.types.is_null(values.type) or values.null_count == len(values):
         return pa.nulls(len(values), kind)
+    try:
+        return _converted(values, kind, texts)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowTypeError, AttributeError, KeyError) as error:
+        raise UserError(
+            f"The answers to the question {question.name!r} can't be read as {question.type.replace('_', ' ')}: "
+            f"{str(error).splitlines()[0]}.",
+            "Export the dataset from Argilla again.",
+        ) from error
+
+
+def _converted(values: pa.Array, kind: pa.DataType, texts: list[str | None]) -> pa.Array:
     if not pa.types.is_struct(kind):
         return values.cast(kind)
     if kind == RANKING and pa.types.is_list(values.type) and not pa.types.is_struct(values.type.value_type):

@@ -1,7 +1,6 @@
 """Exports of Argilla 1.x: argilla.yaml (argilla.cfg before 1.13) and Parquet files. Older vintages are read too."""
 
 import json
-import re
 from typing import Any
 
 import numpy as np
@@ -42,14 +41,19 @@ CLASSES: dict[str, type[Question]] = {
     "ranking": RankingQuestion,
     "span": SpanQuestion,
 }
-# Old versions wrote an id as a Python object, which safe YAML rightly refuses; the id is of no use here.
-PYTHON_OBJECT = re.compile(r"^[ \t]*id:[ \t]*!!python/object.*\n(?:[ \t]*int:.*\n?)?", re.MULTILINE)
+
+
+class _Loader(yaml.SafeLoader):
+    """Safe YAML where a Python object is None: old versions wrote ids as such, and they are of no use here."""
+
+
+_Loader.add_multi_constructor("tag:yaml.org,2002:python/", lambda _loader, _suffix, _node: None)
 
 
 def v1_schema(text: str, name: str) -> DatasetSchema:
     """Fields, questions and the rest from argilla.yaml or argilla.cfg. Raises UserError when it can't be read."""
     try:
-        settings = json.loads(text) if text.lstrip().startswith("{") else yaml.safe_load(PYTHON_OBJECT.sub("", text))
+        settings = json.loads(text) if text.lstrip().startswith("{") else yaml.load(text, _Loader)
         if not isinstance(settings, dict) or not settings.get("fields"):
             raise ValueError("it names no fields")
         notes: list[str] = []
@@ -139,7 +143,8 @@ def _suggestion(question: Question, name: str, batch: pa.RecordBatch, texts: lis
 def _metadata(batch: pa.RecordBatch) -> pa.Array:
     column = column_or_none(batch, "metadata")
     if column is None or pa.types.is_string(column.type):
-        return text_column(batch, "metadata")
+        text = text_column(batch, "metadata")
+        return pc.if_else(pc.equal(text, "{}"), pa.scalar(None, pa.string()), text)
     return json_objects(column.to_pylist())
 
 

@@ -8,7 +8,7 @@ from engine.data.readers.delimited import read_delimited
 from engine.data.readers.json_files import read_json, read_json_lines
 from engine.data.readers.parquet import read_parquet
 from engine.data.readers.stream import Stream
-from engine.data.readers.text_files import encoding_of, open_text
+from engine.data.readers.text_files import encoding_of, open_text, undecodable
 from engine.errors import UserError
 
 BY_SUFFIX = {
@@ -44,7 +44,10 @@ def read_file(path: Path, name: str, options: dict[str, Any]) -> Stream:
     readers = {"parquet": read_parquet, "jsonl": read_json_lines, "json": read_json, "conll": read_conll}
     if kind not in readers:
         raise UserError(f"There is no file format {kind!r}.", f"Choose one of: {', '.join(FORMATS)}.")
-    return readers[kind](path, name)
+    try:
+        return readers[kind](path, name)
+    except UnicodeError as error:
+        raise undecodable(path, name, encoding_of(path, name)) from error
 
 
 def format_of(path: Path, name: str) -> str:

@@ -83,13 +83,14 @@ def checked_encoding(encoding: str) -> str:
 
 def undecodable(path: Path, name: str, encoding: str) -> UserError:
     """The error for a file that is not in the encoding that was asked for, with the line where it ends being so."""
-    line = 1
-    try:
-        with path.open("r", encoding=encoding, newline="") as file:
-            for _ in file:
-                line += 1
-    except UnicodeError:  # the line after the last good one
-        pass
+    line, decoder = 1, codecs.getincrementaldecoder(encoding)()
+    with path.open("rb") as file:
+        while chunk := file.read(CHUNK):
+            try:
+                line += decoder.decode(chunk).count("\n")
+            except UnicodeDecodeError as error:
+                line += error.object[: error.start].decode(encoding, "replace").count("\n")
+                break
     return UserError(
         f"“{name}” is not {encoding}: line {line} holds bytes that are no character in it.",
         "Choose another encoding, or leave it to be recognised.",
