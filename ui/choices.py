@@ -99,7 +99,7 @@ def run_spec(context: Context, address: Address, created_by: str = "") -> RunSpe
         dataset={
             "id": address.dataset,
             "name": dataset.name,
-            "source": context.supervisor.dataset_source(address.dataset),
+            "source": dataset.schema.source,
             "derived": [derived.model_dump() for derived in dataset.schema.derived],
         },
         task=training_task(address).to_dict(),
@@ -161,5 +161,5 @@ def base_note(address: Address) -> str:
     """A sentence on the chosen base model, when it is one of the suggestions."""
     for model in FRAMEWORKS[address.framework].base_models[address.task]:
         if model.id == address.base:
-            return markup.line(model.note, subdued=True)
+            return markup.line(sentences.base_note(model), subdued=True)
     return ""

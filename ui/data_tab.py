@@ -42,6 +42,7 @@ class DataTab:
             with gr.Column(elem_classes="card first-choice"):
                 gr.HTML(markup.heading(text.EXAMPLE_HEADING, text.EXAMPLE_BELOW))
                 self.example = gr.Button(text.EXAMPLE, variant="primary", size="lg", elem_id="try-example")
+                gr.HTML(markup.notes(text.EXAMPLE_STEPS))
                 gr.HTML(markup.line(data_view.machine_line(), subdued=True))
                 if self.context.settings.on_space:
                     gr.DuplicateButton(text.DUPLICATE, size="sm")
@@ -80,9 +81,11 @@ class DataTab:
             with gr.Column(elem_classes="card"):
                 self.field = gr.Dropdown([], label=text.LENGTH_OF, interactive=True, elem_id="length-field")
                 self.length_plot = gr.BarPlot(**data_view.LENGTH_PLOT, elem_id="length-plot")
-        self.notes = gr.HTML(elem_id="data-notes")
-        self.about = gr.HTML(elem_id="data-about")
-        self.records = gr.HTML(elem_id="data-records")
+        with gr.Column(elem_classes="card"):
+            self.about = gr.HTML(elem_id="data-about")
+            self.notes = gr.HTML(elem_id="data-notes")
+        with gr.Column(elem_classes="card"):
+            self.records = gr.HTML(elem_id="data-records")
 
     # ---- wiring ---------------------------------------------------------------------------------------------------
 

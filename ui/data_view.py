@@ -12,9 +12,17 @@ from ui import choices, markup, sentences, text
 SHOWN_LABELS = 30
 SHOWN_RECORDS = 5
 SHOWN_CHARS = 160
-LABEL_PLOT = {"x": "label", "y": "answers", "x_title": "", "y_title": text.ANSWERS, "height": 240, "show_label": False}
+LABEL_PLOT = {
+    "x": "label",
+    "y": "answers",
+    "x_title": " ",
+    "y_title": text.ANSWERS,
+    "y_lim": [0, None],
+    "height": 240,
+    "show_label": False,
+}
 LENGTH_PLOT = {
-    **{"x": "characters", "y": "records", "x_title": "", "y_title": text.RECORDS},
+    **{"x": "characters", "y": "records", "x_title": " ", "y_title": text.RECORDS, "y_lim": [0, None]},
     **{"height": 240, "show_label": False},
 }
 
@@ -123,8 +131,10 @@ def _median(profile: dict[str, Any], name: str) -> float:
 
 def lengths(profile: dict[str, Any], field: str) -> gr.BarPlot:
     histogram = next((f["length_histogram"] for f in profile["fields"] if f["name"] == field), None)
-    edges, counts = histogram["edges"], histogram["counts"]
-    ranges = [f"{edges[i]:,.0f}–{edges[i + 1]:,.0f}" for i in range(len(counts))]
+    edges, counts = histogram["edges"], histogram["counts"]  # the last bin holds all that is longer
+    if len(set(map(round, edges))) < len(edges):
+        edges = [round(edge, 1) for edge in edges]
+    ranges = [f"{edge:,.0f}" for edge in edges[: len(counts)]]
     frame = pd.DataFrame({"characters": ranges, "records": counts})
     return gr.BarPlot(
         **{"value": frame, "visible": True, "sort": ranges, "title": text.TEXT_LENGTH.format(field=field)},

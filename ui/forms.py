@@ -1,5 +1,6 @@
 """JSON schema of a config → components → its values, for the engine to validate. Knows no framework by name."""
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -18,7 +19,7 @@ class FormField:
     path: tuple[str, ...]
     label: str
     info: str
-    kind: str  # "bool" | "int" | "float" | "choice" | "text" | "code" | "list"
+    kind: str  # "bool" | "int" | "float" | "choice" | "text" | "code" | "list" | "json"
     default: Any
     nullable: bool
     level: str
@@ -79,7 +80,13 @@ def _field(path: tuple[str, ...], spec: dict[str, Any], nullable: bool) -> FormF
 def _kind(path: tuple[str, ...], spec: dict[str, Any]) -> str:
     if "enum" in spec:
         return "choice"
-    kinds = {"boolean": "bool", "integer": "int", "number": "float", "string": spec.get("widget", "text")}
+    kinds = {
+        "boolean": "bool",
+        "integer": "int",
+        "number": "float",
+        "string": spec.get("widget", "text"),
+        "object": "json",
+    }
     if spec.get("type") in kinds:
         return kinds[spec["type"]]
     if spec.get("type") == "array" and spec.get("items", {}).get("type") == "string":
@@ -89,10 +96,13 @@ def _kind(path: tuple[str, ...], spec: dict[str, Any]) -> str:
 
 def component(field: FormField, value: Any) -> gr.components.Component:
     """The component for a field, editable also inside gr.render, holding `value`."""
-    info = field.info + (text.FORM_EMPTY if field.nullable and field.kind in ("int", "float", "text") else "")
+    typed = field.kind in ("int", "float", "text") and field.nullable
+    info = field.info + (text.FORM_EMPTY if typed and "Empty" not in field.info else "")
     common: dict[str, Any] = {"label": field.label, "interactive": True, "elem_id": "knob-" + field.name}
     if field.kind == "code":
         return gr.Code(value=value, language="python", **common)
+    if field.kind == "json" and not isinstance(value, str):
+        value = json.dumps(value) if value else ""
     common |= {"info": info or None, "value": value}
     if field.kind == "bool":
         return gr.Checkbox(**common)
@@ -101,9 +111,10 @@ def component(field: FormField, value: Any) -> gr.components.Component:
         return gr.Dropdown(choices=[*empty, *((str(c), c) for c in field.choices)], **common)
     if field.kind == "list":
         return gr.Dropdown(choices=list(value or []), multiselect=True, allow_custom_value=True, **common)
-    if field.kind == "text":
-        return gr.Textbox(**common)
-    if field.kind == "int" and not field.nullable and _span(field) <= SLIDER_SPAN:
+    if field.kind in ("text", "json") or typed:  # gr.Number shows a missing value as 0
+        common["value"] = "" if value is None else str(value)
+        return gr.Textbox(placeholder=text.FORM_NONE if field.nullable else None, max_lines=4, **common)
+    if field.kind == "int" and _span(field) <= SLIDER_SPAN:
         return gr.Slider(minimum=field.low, maximum=field.high, step=1, **common)
     return gr.Number(precision=0 if field.kind == "int" else None, **common)
 
@@ -179,8 +190,30 @@ def flat_values(fields: list[FormField], config: dict[str, Any]) -> dict[str, An
 
 
 def _clean(field: FormField, value: Any) -> Any:
-    if value == "" and field.nullable:
-        return None
+    if field.kind == "json":
+        return _parsed(value)
+    if field.kind in ("int", "float"):
+        value = _number(value)
+    if value in ("", None):
+        return None if field.nullable else value
     if field.kind == "int" and isinstance(value, float) and value.is_integer():
         return int(value)
     return value
+
+
+def _number(value: Any) -> Any:
+    """A number as typed; anything else is handed on, so that the config's own check refuses it by its label."""
+    try:
+        return float(value) if isinstance(value, str) and value.strip() else value
+    except ValueError:
+        return value
+
+
+def _parsed(value: Any) -> Any:
+    """JSON as typed. Text that is none is handed on, so that the config's own check refuses it by its label."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return json.loads(value or "{}")
+    except ValueError:
+        return value

@@ -58,6 +58,7 @@ def _whose_token(context: Context) -> str:
 def _line_page(context: Context) -> None:
     _header(context, tagline=True)
     shell = Shell(context)
+    shell.keep_in_address_bar()
     with gr.Walkthrough(selected=1, elem_id="line") as shell.walkthrough:
         with gr.Step(text.STEPS[0], id=1):
             data = DataTab(context, shell)
@@ -67,15 +68,15 @@ def _line_page(context: Context) -> None:
             run = RunTab(context, shell)
             train = TrainTab(context, shell)
         with gr.Step(text.STEPS[3], id=4):
-            result, predict = ResultTab(context, shell), PredictTab(context, shell)
-            forward = gr.Button(text.TO_PUBLISH, variant="primary", size="lg", elem_id="result-continue")
+            result, predict = ResultTab(context, shell, leads_on=True), PredictTab(context, shell)
+            result.build_details()
         with gr.Step(text.STEPS[4], id=5):
             publish = PublishTab(context, shell)
     train.continue_to(run)
     task.continue_to(train)
     data.continue_to(task)
     run.followed_by([train, result, predict, publish])
-    publish.open_with(forward)
+    publish.open_with(result.forward)
     _follow(shell, [data, task, train, run, result, predict, publish])
 
 
@@ -84,6 +85,7 @@ def _run_page(context: Context) -> None:
     shell = Shell(context)
     run = RunTab(context, shell)
     result, predict = ResultTab(context, shell), PredictTab(context, shell)
+    result.build_details()
     publish = PublishTab(context, shell)
     run.followed_by([result, predict, publish])
     _follow(shell, [run, result, predict, publish])

@@ -29,13 +29,13 @@ class PublishTab:
                 self.usage = gr.Code(
                     language="python", label=text.USAGE, interactive=False, visible=False, elem_id="usage"
                 )
-            with gr.Column(elem_classes="card"):
                 gr.HTML(markup.heading(text.ZIP_HEADING, text.ZIP_BELOW))
                 self.make_zip = gr.Button(text.ZIP, elem_id="make-zip")
                 self.zip = gr.File(label=text.ZIP_FILE, interactive=False, visible=False, elem_id="zip-file")
                 self.zip_problem = problem_box("zip-problem")
-                with gr.Accordion(text.CARD, open=True, elem_id="card-preview"):
-                    self.card = gr.Markdown(sanitize_html=True, elem_id="card-text")
+            with gr.Column(elem_classes="card"):
+                gr.HTML(markup.heading(text.CARD, text.CARD_BELOW))
+                self.card = gr.Markdown(sanitize_html=True, max_height=560, elem_id="card-text")
         self.nothing = gr.HTML(markup.line(text.NO_RESULT_YET, subdued=True))
         self.outputs = [
             *(self.group, self.nothing, self.problem, self.who, self.repo, self.push, self.bar, self.link, self.usage),

@@ -15,12 +15,21 @@ SHOWN_MISTAKES = 10
 class ResultTab:
     """The report of a finished run. Draws what report.json says and computes nothing."""
 
-    def __init__(self, context: Context, shell: Shell) -> None:
+    def __init__(self, context: Context, shell: Shell, *, leads_on: bool = False) -> None:
         self.context, self.shell = context, shell
-        with gr.Column(visible=False, elem_id="result") as self.group:
-            with gr.Column(elem_classes="card"):
+        with gr.Row(visible=False, elem_classes="card next-step", elem_id="result") as self.group:
+            with gr.Column(scale=4):
                 self.sentence = gr.HTML(elem_id="result-sentence")
                 self.figures = gr.HTML(elem_id="result-figures")
+            self.forward = gr.Button(
+                text.TO_PUBLISH, variant="primary", scale=0, min_width=220, visible=leads_on, elem_id="result-continue"
+            )
+        self.nothing = gr.HTML(markup.line(text.NO_RESULT_YET, subdued=True), elem_id="no-result")
+        self.outputs = [self.group, self.nothing, self.sentence, self.figures]
+
+    def build_details(self) -> None:
+        """What stands behind the sentence: label by label, confusion, mistakes."""
+        with gr.Column(visible=False) as self.details:
             with gr.Row(elem_classes="two-columns"):
                 with gr.Column(elem_classes="card"):
                     self.labels = gr.HTML(elem_id="per-label")
@@ -29,19 +38,17 @@ class ResultTab:
             with gr.Column(elem_classes="card", visible=False) as self.mistakes_card:
                 self.mistakes = gr.HTML(elem_id="mistakes")
             self.account = gr.HTML(elem_id="result-account")
-        self.nothing = gr.HTML(markup.line(text.NO_RESULT_YET, subdued=True), elem_id="no-result")
-        self.outputs = [
-            *(self.group, self.nothing, self.sentence, self.figures, self.labels, self.confusion),
-            *(self.mistakes_card, self.mistakes, self.account),
-        ]
+        self.outputs += [self.details, self.labels, self.confusion, self.mistakes_card, self.mistakes, self.account]
 
     def show(self, address: Address) -> Updates:
         """The report of the address's run, once there is one."""
         report = self.context.supervisor.run(address.run).report if address.run else None
         if report is None:
-            return {self.group: gr.Column(visible=False), self.nothing: gr.HTML(visible=True)}
+            hidden = {self.group: gr.Row(visible=False), self.details: gr.Column(visible=False)}
+            return hidden | {self.nothing: gr.HTML(visible=True)}
         return {
-            self.group: gr.Column(visible=True),
+            self.group: gr.Row(visible=True),
+            self.details: gr.Column(visible=True),
             self.nothing: gr.HTML(visible=False),
             self.sentence: markup.headline(sentences.verdict(report)),
             self.figures: markup.tiles(sentences.figures(report)),

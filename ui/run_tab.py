@@ -13,7 +13,10 @@ from ui.people import Context
 from ui.shell import Asked, Shell, Updates, problem_box
 
 LOG_LINES = 200
-CURVE = {"x": "step", "color": "of", "x_title": text.STEP, "height": 220, "show_label": False}
+CURVE = {
+    **{"x": "step", "color": "of", "color_title": " ", "x_title": text.STEP, "height": 240, "show_label": False},
+    "color_map": dict(zip(text.METRICS.values(), ("#0d9488", "#ea580c", "#0d9488", "#ea580c", "#7c3aed"), strict=True)),
+}
 
 
 class RunTab:
@@ -28,16 +31,19 @@ class RunTab:
                 self.keep = gr.Button(text.STOP_KEEP, size="sm", scale=0, min_width=190, elem_id="stop-keep")
                 self.cancel = gr.Button(text.CANCEL, variant="stop", size="sm", scale=0, min_width=96, elem_id="cancel")
             self.bar = gr.HTML(elem_id="run-bar")
-            with gr.Row(elem_classes="two-columns", visible=False) as self.plots:
-                self.loss = gr.LinePlot(**CURVE, y="loss", title=text.LOSS, y_title="", elem_id="loss-plot")
-                self.score = gr.LinePlot(**CURVE, y="score", title=text.VALIDATION, y_title="", elem_id="score-plot")
-            self.notes = gr.HTML(elem_id="run-notes")
-            with gr.Accordion(text.LOG, open=False):
-                self.log = gr.HTML(elem_id="run-log", autoscroll=True, max_height=320)
-            with gr.Accordion(text.AS_PYTHON, open=False):
-                self.python = gr.Code(language="python", interactive=False, show_label=False, elem_id="run-python")
+            with gr.Accordion(text.DETAILS, open=True) as self.details:
+                with gr.Row(elem_classes="two-columns", visible=False) as self.plots:
+                    self.loss = gr.LinePlot(**CURVE, y="loss", title=text.LOSS, y_title=" ", elem_id="loss-plot")
+                    self.score = gr.LinePlot(
+                        **CURVE, y="score", title=text.VALIDATION, y_title=" ", visible=False, elem_id="score-plot"
+                    )
+                self.notes = gr.HTML(elem_id="run-notes")
+                with gr.Accordion(text.LOG, open=False):
+                    self.log = gr.HTML(elem_id="run-log", autoscroll=True, max_height=320)
+                with gr.Accordion(text.AS_PYTHON, open=False):
+                    self.python = gr.Code(language="python", interactive=False, show_label=False, elem_id="run-python")
         self.outputs = [
-            *(self.group, self.problem, self.heading, self.keep, self.cancel, self.bar, self.plots),
+            *(self.group, self.problem, self.heading, self.keep, self.cancel, self.bar, self.details, self.plots),
             *(self.loss, self.score, self.notes, self.log, self.python),
         ]
         self.shell.listen(self.keep.click, self.stop_and_keep, [], self.outputs, self.problem)
@@ -86,9 +92,10 @@ class RunTab:
             self.bar: progress(status),
             self.keep: gr.Button(text.STOP_KEEP, visible=status.live, interactive=status.stage == "training"),
             self.cancel: gr.Button(text.CANCEL, visible=status.live, interactive=True),
-            self.plots: gr.Row(visible=len(losses) > 1 or len(scores) > 0),
+            self.plots: gr.Row(visible=len(losses) > 0),
             self.loss: losses,
-            self.score: gr.LinePlot(scores, visible=len(scores) > 0),
+            self.score: gr.LinePlot(scores, visible=scores["step"].nunique() > 1),
+            self.details: gr.Accordion(open=status.state != "finished"),
             self.notes: markup.notes(status.notes),
             self.log: markup.log(self.context.supervisor.log_tail(address.run, LOG_LINES).splitlines()),
             self.shell.title: sentences.tab_title(status),

@@ -25,7 +25,8 @@ class RunsTab:
             self.question = gr.HTML()
             self.delete = gr.Button(text.DELETE_FOR_GOOD, variant="stop", scale=0, min_width=160, elem_id="delete-yes")
             self.keep = gr.Button(text.KEEP, scale=0, min_width=96, elem_id="delete-no")
-        self.table = gr.HTML(js_on_load=markup.REPORT_CLICKS, elem_id="runs-table", elem_classes="card")
+        with gr.Column(elem_classes="card"):
+            self.table = gr.HTML(js_on_load=markup.REPORT_CLICKS, elem_id="runs-table")
         self.outputs = [self.problem, self.confirm, self.question, self.table]
         self.table.click(self._pressed, None, [self.chosen_input()], queue=False, api_visibility="private")
         self.shell.listen(self.chosen.change, self.ask, [self.chosen], self.outputs, self.problem)

@@ -98,7 +98,8 @@ def other_answers(statuses: dict[str, int]) -> str:
 
 def field_about(field: dict[str, Any]) -> str:
     words = field.get("median_words")
-    parts = [f"{field.get('type', 'text')}"]
+    kind = str(field.get("type", "text"))
+    parts = ["whole number" if "int" in kind else text.COLUMN_TYPES.get(kind, kind)]
     if words:
         parts.append(f"median {plural(round(words), 'word')}")
     if field.get("max_chars"):
@@ -117,7 +118,8 @@ def question_about(question: dict[str, Any]) -> str:
     parts = [kind + (f" of {len(labels)}: {shown}" if labels else "")]
     per_record = {int(k): v for k, v in (question.get("responses_per_record") or {}).items()}
     if max(per_record, default=0) > 1:
-        parts.append("answers per record: " + ", ".join(f"{k} ×{v:,}" for k, v in sorted(per_record.items())))
+        shares = [f"{n or 'no'} for {records:,}" for n, records in sorted(per_record.items(), reverse=True)]
+        parts.append(f"answers: {', '.join(shares)} records")
     if question.get("suggestions"):
         parts.append(f"{question['suggestions']:,} suggestions")
     return "; ".join(parts)
@@ -160,8 +162,13 @@ def cell_counts(records: int, counts: dict[str, int]) -> str:
 
 
 def base_model(model: SuggestedModel) -> str:
-    where = "on this machine" if model.embedded else "download"
-    return f"{model.id} · {model.size_mb:,} MB, {where}" if model.size_mb else f"{model.id} · {where}"
+    return f"{model.id} ({model.size_mb:,} MB)" if model.size_mb else model.id
+
+
+def base_note(model: SuggestedModel) -> str:
+    """When to take it, its size, and whether it has to be downloaded."""
+    where = "on this machine" if model.embedded else "a download"
+    return f"{model.note} {model.size_mb:,} MB, {where}." if model.size_mb else model.note
 
 
 def not_installed(label: str, packages: Sequence[str]) -> str:
@@ -313,7 +320,7 @@ def publishes_as(name: str, signed_in: bool, sign_in: bool) -> str:
 def no_account_hint(sign_in: bool) -> str:
     if sign_in:
         return "Use “Sign in with Hugging Face” at the top of the page; the model is kept."
-    return "Run `hf auth login` or set HF_TOKEN on this machine, then reload; the model is kept."
+    return "Run “hf auth login” or set HF_TOKEN on this machine, then start Annotune again; the model is kept."
 
 
 def repo_id(account: str, name: str) -> str:

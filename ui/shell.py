@@ -36,9 +36,12 @@ class Shell:
         self.title = gr.Textbox(text.TITLE, visible="hidden", elem_id="tab-title", show_label=False)
         self.drafts = gr.BrowserState({}, storage_key="annotune-code", secret="annotune-code")
         self.timer = gr.Timer(1, active=False)
-        self.address.change(None, self.address, js=SET_ADDRESS, api_visibility="private")
         self.title.change(None, self.title, js=SET_TITLE, api_visibility="private")
         self.walkthrough: gr.Walkthrough | None = None
+
+    def keep_in_address_bar(self) -> None:
+        """From now on the address bar follows the choices, so that a reload loses none."""
+        self.address.change(None, self.address, js=SET_ADDRESS, api_visibility="private")
 
     def go(self, address: Address) -> Updates:
         """Make `address` the choices, and show its step."""

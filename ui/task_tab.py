@@ -18,8 +18,8 @@ class TaskTab:
         self.context, self.shell = context, shell
         self.problem = problem_box("task-problem")
         self.roles_key = gr.State("")
-        with gr.Row(elem_classes="two-columns wide-right"):
-            with gr.Column(elem_classes="card side"):
+        with gr.Row(elem_classes="two-columns"):
+            with gr.Column(scale=2, elem_classes="card side"):
                 self.task = gr.Radio(self._cards(), label=text.TASK, elem_classes="cards", elem_id="task")
                 with gr.Column() as self.by_fields:
                     self._draw_roles_here()
@@ -31,7 +31,7 @@ class TaskTab:
                     self.code_about = gr.HTML()
                     self.run_code = gr.Button(text.PREVIEW, elem_id="run-code")
                 self.forward = gr.Button(text.CONTINUE, variant="primary", size="lg", elem_id="task-continue")
-            with gr.Column(elem_classes="card"):
+            with gr.Column(scale=3, elem_classes="card"):
                 self.counts = gr.HTML(elem_id="preview-counts")
                 self.rows = gr.HTML(elem_id="preview-rows")
         self.outputs = [

@@ -21,8 +21,13 @@ FORM_HINT = "Correct it here; your other settings are kept."
 ALL_SETTINGS = "All settings ({n} more)"
 
 # ---- ① data --------------------------------------------------------------------------------------------------------
-EXAMPLE = "Try the example: 400 support messages, 3 annotators"
-EXAMPLE_BELOW = "One click, nothing to download."
+EXAMPLE = "Try the example: 400 messages, 3 annotators"
+EXAMPLE_BELOW = "Three clicks to a tested model of support messages. Nothing to download."
+EXAMPLE_STEPS = (
+    "See what the annotators said, and where they differ.",
+    "Train a topic classifier in a minute or two.",
+    "Read how often it is right on messages it never saw, and try it.",
+)
 OWN_DATA = "Or bring your own"
 HUB_ID = "Hub dataset"
 HUB_ID_HINT = "owner/name, as in its address on the Hub"
@@ -34,7 +39,7 @@ SPLIT_INFO = "Empty: train."
 REVISION_INFO = "A branch, tag or commit. Empty: the newest."
 HUB_EMPTY = "No dataset is named yet."
 HUB_EMPTY_HINT = "Type the dataset's id, such as argilla/banking_sentiment_setfit, and press Load."
-FILE = "A file: CSV, TSV, JSON, JSONL, Parquet, CoNLL, or an Argilla export"
+FILE = "A file"
 FILE_DETECTED = "This is how the file reads. Change it if it is wrong."
 FILE_GONE = "The uploaded file is not here any more."
 FILE_GONE_HINT = "Drop it on the page again."
@@ -68,10 +73,10 @@ ANSWERS_PER_RECORD = "Answers per record"
 MACHINE = "{processor} · {cores} cores · {memory:.0f} GB."
 MACHINE_SPACE = "Larger models want a GPU:"
 EXAMPLE_HEADING = "Start here"
-OWN_DATA_BELOW = "It stays on this machine."
+OWN_DATA_BELOW = "CSV, TSV, JSON, JSONL, Parquet, CoNLL, or an Argilla export. It stays on this machine."
 DUPLICATE = "Duplicate this Space"
 LABEL_COUNTS = "Answers to “{question}”"
-TEXT_LENGTH = "Length of “{field}” in characters"
+TEXT_LENGTH = "Length of “{field}”, in characters from …"
 MORE_LABELS = "The 30 most frequent; {n} more are not drawn."
 COLUMNS_HEADERS = ("Name", "Is a", "What it holds", "Missing")
 NO_LABELS = "no labels"
@@ -225,6 +230,8 @@ ZIP_HEADING = "Or take it with you"
 ZIP_BELOW = "Model, card and figures in one file. No account needed."
 ZIP, ZIP_FILE = "Download .zip", "The model"
 CARD = "The model card"
+CARD_BELOW = "This is what people will read beside the model."
+DETAILS = "How it went"
 
 # ---- all runs -------------------------------------------------------------------------------------------------------
 RUNS_HEADING = "Runs"
@@ -238,3 +245,5 @@ DELETE = "Delete"
 DELETE_ASK = "Delete “{title}” with its model? This cannot be undone."
 DELETE_FOR_GOOD = "Delete for good"
 KEEP = "Keep it"
+
+COLUMN_TYPES = {"string": "text", "large_string": "text", "bool": "yes or no", "double": "number", "float": "number"}

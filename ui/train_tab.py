@@ -18,16 +18,16 @@ class TrainTab:
         self.context, self.shell = context, shell
         self.problem = problem_box("train-problem")
         self.form_key = gr.State("")
-        with gr.Row(elem_classes="two-columns wide-left", elem_id="train-form") as self.group:
-            with gr.Column(elem_classes="card"):
+        with gr.Row(elem_classes="two-columns", elem_id="train-form") as self.group:
+            with gr.Column(scale=3, elem_classes="card"):
                 self.framework = gr.Radio([], label=text.FRAMEWORK, elem_classes="cards", elem_id="framework")
-                self.absent = gr.HTML()
+                self.absent = gr.HTML(visible=False)
                 self.base = gr.Dropdown(
                     [], label=text.BASE_MODEL, info=text.BASE_MODEL_INFO, allow_custom_value=True, elem_id="base-model"
                 )
                 self.base_note = gr.HTML(elem_id="base-note")
                 self._draw_form_here()
-            with gr.Column(elem_classes="card side"):
+            with gr.Column(scale=2, elem_classes="card side"):
                 self.plan = gr.HTML(elem_id="train-plan")
                 self.split_bar = gr.HTML(elem_id="split-bar")
                 with gr.Accordion(text.SPLIT_SETTINGS, open=False):
@@ -141,10 +141,11 @@ class TrainTab:
         framework = FRAMEWORKS[address.framework]
         models = framework.base_models[address.task]
         split = choices.split_spec(address)
+        absent = self._absent(address.task)
         return {
             self.shell.address: address.query(),
             self.framework: gr.Radio(choices=self._frameworks(address.task), value=address.framework),
-            self.absent: markup.notes(self._absent(address.task)),
+            self.absent: gr.HTML(markup.notes(absent), visible=bool(absent)),
             self.base: gr.Dropdown(choices=[(sentences.base_model(m), m.id) for m in models], value=address.base),
             self.form_key: f"{address.task}|{address.framework}|{address.dataset}",
             self.train: round(split.train * 100, 2),
