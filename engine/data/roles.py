@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -24,8 +25,9 @@ if TYPE_CHECKING:
 Role = Literal["text", "label", "multi-label", "rating", "id", "other"]
 ROLES = ("text", "label", "multi-label", "rating", "id", "other")
 TARGETS = ("label", "multi-label", "rating")
-CLASSES = b"classes"  # Arrow field metadata written by the readers: the classes in their own order
+CLASSES = b"classes"  # Arrow field metadata written by the readers: class names in their own order, as a JSON list
 
+INTEGER = re.compile(r"[+-]?\d+")
 WHOLE = re.compile(r"[+-]?\d+(\.0*)?")
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 SAMPLE_ROWS = 20_000
@@ -33,30 +35,14 @@ MAX_CLASSES = 100
 MAX_NAMED_CLASSES = 1000  # when the column is called "label" or the like
 LONGEST_LABEL = 60
 SEPARATORS = (",", ";", "|")
-LABEL_NAMES = {
-    "label",
-    "labels",
-    "class",
-    "classes",
-    "category",
-    "categories",
-    "intent",
-    "intents",
-    "topic",
-    "topics",
-    "sentiment",
-    "emotion",
-    "emotions",
-    "target",
-    "targets",
-    "tag",
-    "tags",
-    "genre",
-    "genres",
-}
-RATING_NAMES = {"rating", "ratings", "stars", "star", "score", "grade", "rank"}
-ID_NAMES = {"id", "ids", "uuid", "guid", "key", "index", "idx", "hash", "url"}
-TOKEN_NAMES = {"tokens", "words"}
+LABEL_NAMES = frozenset(
+    "label labels class classes category categories intent intents topic topics sentiment emotion emotions "
+    "target targets tag tags genre genres".split()
+)
+RATING_NAMES = frozenset("rating ratings stars star score grade rank".split())
+ID_NAMES = frozenset("id ids uuid guid key index idx hash url".split())
+TEXT_NAMES = frozenset("text texts sentence message content body review comment utterance document".split())
+TOKEN_NAMES = frozenset("tokens words".split())
 
 
 @dataclass(frozen=True)
@@ -141,7 +127,7 @@ class _Column:
         self.is_string = pa.types.is_string(self.kind)
         self.is_list = pa.types.is_list(self.kind)
         self.is_plain = not pa.types.is_nested(self.kind)
-        self.sample = self.values.slice(0, SAMPLE_ROWS).combine_chunks()
+        self.sample = _sample(self.values)
         self.text = clean_text(self.sample).drop_null() if self.is_plain else pa.array([], pa.string())
         self.n = len(self.text) if self.is_plain else len(self.sample.drop_null())
         self.distinct = self.text.unique()
@@ -159,7 +145,7 @@ class _Column:
 
     def as_role(self, role: Role, reason: str, separator: str | None = None) -> ColumnRole:
         if role == "multi-label" and not self.is_list and separator is None:
-            separator = self.joined_by or ","
+            separator = self.joined_by or self._likeliest_separator()
         separator = separator if role == "multi-label" and not self.is_list else None
         multi = role == "multi-label"
         classes = self.known_classes or (self._classes(separator, multi) if role in TARGETS else ())
@@ -201,6 +187,9 @@ class _Column:
                 return separator
         return None
 
+    def _likeliest_separator(self) -> str:
+        return max(SEPARATORS, key=lambda separator: _share(pc.match_substring(self.text, separator)))
+
     def _reused(self, separator: str, labels: pa.Array) -> bool:
         """Whether the parts of joined cells mostly stand in other cells too."""
         joined = self.distinct.filter(pc.match_substring(self.distinct, separator))
@@ -209,6 +198,13 @@ class _Column:
     def examples(self) -> tuple[str, ...]:
         values = self.distinct[:3] if self.is_plain else self.sample.drop_null()[:3]
         return tuple(_short(value) for value in values.to_pylist())
+
+
+def _sample(values: pa.ChunkedArray) -> pa.Array:
+    """Rows from all over the column: the source may be sorted."""
+    if len(values) > SAMPLE_ROWS:
+        values = values.take(pa.array(np.linspace(0, len(values) - 1, SAMPLE_ROWS).astype(np.int64)))
+    return values.combine_chunks()
 
 
 def _share(mask: pa.Array) -> float:
@@ -221,6 +217,16 @@ def _short(value: Any) -> str:
 
 
 def _guess(column: _Column, tokens: _Column | None) -> ColumnRole:
+    """The guess on a sample, unless all the rows show that it can't be."""
+    role = _guess_on_sample(column, tokens)
+    if len(role.classes) > MAX_NAMED_CLASSES:
+        return column.as_role("other", f"{len(role.classes):,} different labels")
+    if role.role == "rating" and not all(map(INTEGER.fullmatch, role.classes)):
+        return column.as_role("label", f"{len(role.classes):,} different values")
+    return role
+
+
+def _guess_on_sample(column: _Column, tokens: _Column | None) -> ColumnRole:
     if not column.n:
         return column.as_role("other", "it is empty")
     if not column.is_plain:
@@ -268,7 +274,7 @@ def _as_identifier(column: _Column) -> ColumnRole | None:
 def _as_rating(column: _Column) -> ColumnRole | None:
     if not column.words & RATING_NAMES or not 2 <= len(column.distinct) <= 11:
         return None
-    if not all(map(WHOLE.fullmatch, column.distinct.to_pylist())):
+    if not all(map(INTEGER.fullmatch, column.distinct.to_pylist())):
         return None
     return column.as_role("rating", f"{len(column.distinct)} whole numbers, and it is called {column.name!r}")
 
@@ -277,6 +283,8 @@ def _as_label(column: _Column) -> ColumnRole | None:
     n_distinct = len(column.distinct)
     named = bool(column.words & LABEL_NAMES)
     if column.max_length > LONGEST_LABEL or column.joined_by:
+        return None
+    if column.words & TEXT_NAMES and column.spaces:
         return None
     if named and n_distinct <= MAX_NAMED_CLASSES and (n_distinct <= 0.8 * column.n or column.n < 10):
         return column.as_role("label", f"{n_distinct:,} different values, and it is called {column.name!r}")
@@ -295,7 +303,7 @@ def _as_joined_labels(column: _Column) -> ColumnRole | None:
 
 
 def _as_text(column: _Column) -> ColumnRole | None:
-    if not column.is_string or not (column.spaces or column.foreign):
+    if not column.is_string or len(column.distinct) < 2 or not (column.spaces or column.foreign):
         return None
     if column.spaces >= 0.3 or column.foreign >= 0.5 or column.mean_length > 20:
         return column.as_role("text", f"texts of {column.mean_length:.0f} characters on average")

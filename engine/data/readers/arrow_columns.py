@@ -11,8 +11,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from engine.data.readers.stream import Stream, checked_names
+from engine.data.roles import CLASSES
 
-CLASSES = b"classes"  # Arrow field metadata: the names of a column's classes, in their own order (a JSON list)
 NAN_NOTE = "{n} cells that are not a number (NaN) are read as missing."
 
 
