@@ -18,7 +18,8 @@ def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[HubServer]:
         home = tmp_path / "hf_home"
         for name, value in server.env(home).items():
             monkeypatch.setenv(name, value)
-        monkeypatch.delenv("HF_TOKEN", raising=False)
+        for name in ("HF_TOKEN", "HF_HUB_OFFLINE"):
+            monkeypatch.delenv(name, raising=False)
         patches = {
             "ENDPOINT": server.url,
             "HUGGINGFACE_CO_URL_TEMPLATE": server.url + "/{repo_id}/resolve/{revision}/{filename}",

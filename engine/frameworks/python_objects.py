@@ -55,21 +55,24 @@ def _save_tokenizer(tokenizer: Any, folder: Path) -> None:
 
 
 def spread_objects(framework: Framework, config: type[TrainerConfig], kwargs: dict[str, Any]) -> dict[str, Any]:
-    """`kwargs` with every upstream config object replaced by those of its values that differ from their defaults.
+    """`kwargs` with every upstream config object replaced by its values.
 
     Which keywords may hold one is the framework's `config_objects`. Raises UserError for a value the config lacks.
     """
     values: dict[str, Any] = {}
     for name, value in kwargs.items():
         if name in framework.config_objects and dataclasses.is_dataclass(value):
-            values |= _changed(value, config)
+            values |= _values(value, config)
         else:
             values[name] = value
     return values
 
 
-def _changed(given: Any, config: type[TrainerConfig]) -> dict[str, Any]:
-    """What the caller chose: the fields in which `given` differs from a default object of its own class."""
+def _values(given: Any, config: type[TrainerConfig]) -> dict[str, Any]:
+    """Every hyperparameter that `given` and the config share, and what else the caller chose as extra arguments.
+
+    Chosen is what differs from a default object of the same class. Raises UserError for what the config can't hold.
+    """
     fields = [field for field in dataclasses.fields(given) if field.init and field.name not in DECIDED_ELSEWHERE]
     required = {
         field.name: getattr(given, field.name)
@@ -77,19 +80,19 @@ def _changed(given: Any, config: type[TrainerConfig]) -> dict[str, Any]:
         if field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING and field.init
     }
     default = type(given)(**required)
-    changed = {
-        field.name: _plain(getattr(given, field.name))
-        for field in fields
-        if getattr(given, field.name) != getattr(default, field.name)
-    }
-    unknown = [name for name in changed if name not in config.model_fields]
+    values, unknown = {}, {}
+    for field in fields:
+        value = getattr(given, field.name)
+        if field.name in config.model_fields and value is not None:
+            values[field.name] = _plain(value)
+        elif value != getattr(default, field.name):
+            unknown[field.name] = _plain(value)
     if unknown and "extra_arguments" not in config.model_fields:
         raise UserError(
             f"{type(given).__name__} sets {', '.join(unknown)}, which can't be set here.",
             f"Known: {', '.join(config.model_fields)}.",
         )
-    values = {name: value for name, value in changed.items() if name in config.model_fields}
-    return values | ({"extra_arguments": {name: changed[name] for name in unknown}} if unknown else {})
+    return values | ({"extra_arguments": unknown} if unknown else {})
 
 
 def _plain(value: Any) -> Any:
