@@ -247,11 +247,16 @@ class FeedbackDataset:
     def from_huggingface(cls, repo_id: str, *, split: str | None = None, **options: Any) -> "FeedbackDataset":
         """Read a dataset from the Hub: an Argilla 1.x or 2.x export, or any dataset in a plain file format.
 
-        Options: subset, revision, token. Raises UserError when it does not exist, is gated, or can't be reached.
+        Options: subset, revision, token (default: the one stored on this machine, or HF_TOKEN; False for none).
+        Raises UserError when it does not exist, is gated, or can't be reached.
         """
+        from huggingface_hub import get_token
+
         from engine.data.readers import read_source
 
-        return read_source({"kind": "hub", "id": repo_id, "split": split, **options})
+        token = options.pop("token", None)
+        token = get_token() if token is None else token or None
+        return read_source({"kind": "hub", "id": repo_id, "split": split, **options}, token=token)
 
     @classmethod
     def from_file(cls, path: str | Path, **options: Any) -> "FeedbackDataset":

@@ -129,6 +129,11 @@ def test_csv_with_a_quote_that_never_ends_names_the_line(tmp_path: Path) -> None
     )
 
 
+def test_one_bad_quote_among_quoted_cells_is_refused(tmp_path: Path) -> None:
+    path = _file(tmp_path, "notes.csv", 'text,label\n"fine","a"\n"not "fine" at all","b"\n"fine","a"\n')
+    assert _refused(path).startswith("“notes.csv”: line 3 can't be read: ',' expected after '\"'.")
+
+
 def test_tsv_whose_quotes_are_not_quoting_keeps_them(tmp_path: Path) -> None:
     dataset = _read(_file(tmp_path, "notes.tsv", 'text\tlabel\n"Yes\ta\nHe said "no" twice\tb\n'))
     assert _columns(dataset)["text"] == ['"Yes', 'He said "no" twice']
@@ -204,6 +209,15 @@ def test_unknown_option_is_refused(tmp_path: Path) -> None:
     assert _refused(path, delimeter=",") == (
         "There is no reading option 'delimeter'. Options: format, delimiter, header, encoding."
     )
+
+
+def test_inspecting_a_large_file_reads_only_its_beginning(tmp_path: Path) -> None:
+    rows = "This is one of many texts.,a\n" * 400_000
+    path = _file(tmp_path, "notes.csv", "text,label\n" + rows + "one, two,b\n")
+    found = inspect_file(path)
+    assert (found["columns"], found["rows"]) == (["text", "label"], None)
+    assert found["preview"][0] == ["This is one of many texts.", "a"]
+    assert "line 400002 has 3 cells" in _refused(path)
 
 
 # ---- JSON ---------------------------------------------------------------------------------------------------------

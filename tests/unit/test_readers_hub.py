@@ -114,6 +114,18 @@ def test_hub_private_dataset_is_not_read_with_the_machine_owners_token(
     assert "may not see it" in _refused({"id": "alice/secret"})
 
 
+def test_hub_private_dataset_in_a_script_uses_the_scripts_own_token(
+    hub: HubServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hub.add_repo("dataset", "alice/secret", {"train.csv": TRAIN}, private=True)
+    assert len(FeedbackDataset.from_huggingface("alice/secret", token="hf_alice")) == 2
+    monkeypatch.setenv("HF_TOKEN", "hf_alice")
+    dataset = FeedbackDataset.from_huggingface("alice/secret")
+    assert "hf_alice" not in dataset.schema.model_dump_json()
+    with pytest.raises(UserError):
+        FeedbackDataset.from_huggingface("alice/secret", token=False)
+
+
 def test_hub_dataset_that_does_not_exist_is_refused(hub: HubServer) -> None:
     assert _refused({"id": "alice/nothing"}, token="hf_bob") == (
         "There is no dataset alice/nothing on the Hub, or it is private and this account may not see it. "

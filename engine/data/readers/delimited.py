@@ -23,6 +23,7 @@ DELIMITERS = (",", "\t", ";", "|")
 NAMES = {",": "comma", "\t": "tab", ";": "semicolon", "|": "vertical bar", None: "none"}
 NO_DELIMITER = "\x1f"  # a character that text does not hold: one column
 SAMPLE_ROWS = 200
+INSPECTED_BYTES = 8 * 1024**2
 MAX_CELL = 256 * 1024**2
 MISSING = frozenset({"nan", "NaN", "NAN", "#N/A", "<NA>"})
 MISSING_NOTE = "{n} cells that say NaN or #N/A are read as missing."
@@ -76,17 +77,10 @@ def read_delimited(path: Path, name: str, options: dict[str, Any]) -> Stream:
         notes.append("Quotes stand singly in this file, so they are read as part of the texts.")
     if not dialect.header:
         notes.append("The first line is read as data, since it does not look like column names.")
-        names = ["text"] if width == 1 else [f"column_{i + 1}" for i in range(width)]
+        names = _numbered(width)
     else:
         names = first
     schema = pa.schema([(column, pa.string()) for column in checked_names(names, notes)])
-    detected = {
-        "format": "delimited",
-        "encoding": dialect.encoding,
-        "delimiter": dialect.delimiter,
-        "delimiter_name": NAMES.get(dialect.delimiter, dialect.delimiter),
-        "header": dialect.header,
-    }
 
     def batches() -> Iterator[pa.RecordBatch]:
         cells = (row for _, row in dialect.rows(path))
@@ -95,8 +89,39 @@ def read_delimited(path: Path, name: str, options: dict[str, Any]) -> Stream:
         for part in _parts(cells):
             yield _batch(part, schema, stream)
 
-    stream = Stream(schema, batches, rows - dialect.header, detected, notes)
+    stream = Stream(schema, batches, rows - dialect.header, _detected(dialect), notes)
     return stream
+
+
+def inspect_delimited(path: Path, name: str) -> dict[str, Any]:
+    """What is recognised from the beginning of the file alone, however large it is. Keys as `inspect_file`."""
+    encoding = encoding_of(path, name, within=INSPECTED_BYTES)
+    dialect = _dialect(path, name, encoding, {})
+    rows = _sample(path, dialect)
+    notes: list[str] = []
+    width = len(rows[0]) if rows else 0
+    names = rows[0] if dialect.header else _numbered(width)
+    small = path.stat().st_size <= INSPECTED_BYTES
+    return _detected(dialect) | {
+        "columns": checked_names(names, notes),
+        "rows": sum(1 for _ in dialect.rows(path)) - dialect.header if small else None,
+        "preview": rows[dialect.header :][:5],
+        "notes": notes,
+    }
+
+
+def _numbered(width: int) -> list[str]:
+    return ["text"] if width == 1 else [f"column_{i + 1}" for i in range(width)]
+
+
+def _detected(dialect: Dialect) -> dict[str, Any]:
+    return {
+        "format": "delimited",
+        "encoding": dialect.encoding,
+        "delimiter": dialect.delimiter,
+        "delimiter_name": NAMES.get(dialect.delimiter, dialect.delimiter),
+        "header": dialect.header,
+    }
 
 
 def _recognised(path: Path, name: str, options: dict[str, Any]) -> tuple[Dialect, int, int]:
@@ -109,9 +134,12 @@ def _recognised(path: Path, name: str, options: dict[str, Any]) -> tuple[Dialect
         except UserError as error:
             plain = replace(dialect, quoted=False)
             try:  # many tab-separated files never quote, and a lone quote in a text must not swallow lines
-                return plain, *_checked(path, name, plain)
+                found = _checked(path, name, plain)
             except UserError:
                 raise error from None
+            if _quotes_cells(path, plain):
+                raise
+            return plain, *found
     except UnicodeError as error:
         raise undecodable(path, name, encoding) from error
 
@@ -139,6 +167,12 @@ def _checked(path: Path, name: str, dialect: Dialect) -> tuple[int, int]:
             "or choose another delimiter.",
         )
     return width, rows
+
+
+def _quotes_cells(path: Path, plain: Dialect) -> bool:
+    """Whether more cells are quoted as a whole than begin with a quote that is part of the text."""
+    quoted = [cell.endswith('"') and len(cell) > 1 for _, row in plain.rows(path) for cell in row if cell[:1] == '"']
+    return sum(quoted) > len(quoted) / 2
 
 
 def _dialect(path: Path, name: str, encoding: str, options: dict[str, Any]) -> Dialect:

@@ -26,6 +26,7 @@ BY_SUFFIX = {
     ".tab": "delimited",
 }
 FORMATS = ("delimited", "json", "jsonl", "parquet", "conll")
+SNIFFED_BYTES = 1024**2
 OPTIONS = ("format", "delimiter", "header", "encoding")
 
 
@@ -34,10 +35,7 @@ def read_file(path: Path, name: str, options: dict[str, Any]) -> Stream:
     unknown = [key for key in options if key not in OPTIONS]
     if unknown:
         raise UserError(f"There is no reading option {unknown[0]!r}.", f"Options: {', '.join(OPTIONS)}.")
-    if not path.is_file():
-        raise UserError(f"There is no file “{name}”.", "Choose the file again.")
-    if path.stat().st_size == 0:
-        raise UserError(f"“{name}” is empty.", "Choose a file that has at least one row.")
+    check_file(path, name)
     kind = options.get("format") or format_of(path, name)
     if kind == "delimited":
         return read_delimited(path, name, options)
@@ -50,6 +48,14 @@ def read_file(path: Path, name: str, options: dict[str, Any]) -> Stream:
         raise undecodable(path, name, encoding_of(path, name)) from error
 
 
+def check_file(path: Path, name: str) -> None:
+    """Raises UserError when there is no such file, or nothing in it."""
+    if not path.is_file():
+        raise UserError(f"There is no file “{name}”.", "Choose the file again.")
+    if path.stat().st_size == 0:
+        raise UserError(f"“{name}” is empty.", "Choose a file that has at least one row.")
+
+
 def format_of(path: Path, name: str) -> str:
     """One of FORMATS. Text without a telling name is CoNLL if it reads so, JSON if it begins so, else delimited."""
     with path.open("rb") as file:
@@ -58,7 +64,7 @@ def format_of(path: Path, name: str) -> str:
     known = BY_SUFFIX.get(Path(name).suffix.lower())
     if known in ("parquet", "jsonl", "json", "conll"):
         return known
-    encoding = encoding_of(path, name)
+    encoding = encoding_of(path, name, within=SNIFFED_BYTES)
     if not name.lower().endswith(".csv") and looks_like_conll(path, encoding):
         return "conll"
     if known is None:

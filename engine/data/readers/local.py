@@ -5,7 +5,8 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
-from engine.data.readers.formats import read_file
+from engine.data.readers.delimited import INSPECTED_BYTES, inspect_delimited
+from engine.data.readers.formats import check_file, format_of, read_file
 from engine.data.readers.reading import Reading, plain
 from engine.data.readers.repository import Repository, read_repository, rooted
 from engine.errors import UserError
@@ -38,7 +39,7 @@ def read_local(source: dict[str, Any], scratch: Path) -> Reading:
 
 
 def inspect_file(path: str | Path, name: str | None = None) -> dict[str, Any]:
-    """What is recognised of a file, to be shown and confirmed before it is read.
+    """What is recognised of a file, to be shown and confirmed before it is read; quick for a file of any size.
 
     Keys: format, columns (names), rows (None when not counted), preview (first rows as lists), notes; for delimited
     text also encoding, delimiter (None: one column), delimiter_name and header. Raises UserError as reading would.
@@ -47,7 +48,13 @@ def inspect_file(path: str | Path, name: str | None = None) -> dict[str, Any]:
     name = base_name(name or path.name)
     if path.is_dir() or (path.is_file() and zipfile.is_zipfile(path)):
         return {"format": "folder", "columns": [], "rows": None, "preview": [], "notes": []}
-    stream = read_file(path, name, {})
+    check_file(path, name)
+    kind = format_of(path, name)
+    if kind == "delimited":
+        return inspect_delimited(path, name)
+    if kind != "parquet" and path.stat().st_size > INSPECTED_BYTES:  # these are known only when read whole
+        return {"format": kind, "columns": [], "rows": None, "preview": [], "notes": []}
+    stream = read_file(path, name, {"format": kind})
     first = next(stream.open(), None)
     preview = [] if first is None else [list(row.values()) for row in first.slice(0, 5).to_pylist()]
     shown = {"columns": stream.schema.names, "rows": stream.rows, "preview": preview, "notes": stream.notes}

@@ -30,10 +30,10 @@ KNOWN_BINARY = (
 NOT_TEXT = frozenset(range(0x20)) - {0x07, 0x08, 0x09, 0x0A, 0x0B, 0x0C, 0x0D, 0x1B, 0x1E, 0x1F}
 
 
-def encoding_of(path: Path, name: str) -> str:
+def encoding_of(path: Path, name: str, *, within: int | None = None) -> str:
     """The encoding of a text file: by its byte order mark, else UTF-8 when it is that, else UTF-16, else Windows-1252.
 
-    Raises UserError when the file is empty or not text.
+    `within`: look at this many bytes only. Raises UserError when the file is empty or not text.
     """
     with path.open("rb") as file:
         start = file.read(SAMPLE)
@@ -53,7 +53,7 @@ def encoding_of(path: Path, name: str) -> str:
             f"“{name}” is not a text file: it holds bytes that stand for no character.",
             "Load CSV, TSV, JSON, JSONL, Parquet or CoNLL.",
         )
-    return _eight_bit(path)
+    return _eight_bit(path, within or path.stat().st_size)
 
 
 def encoding_note(encoding: str) -> str | None:
@@ -108,12 +108,13 @@ def _utf16_without_mark(start: bytes) -> str | None:
     return None
 
 
-def _eight_bit(path: Path) -> str:
+def _eight_bit(path: Path, within: int) -> str:
     decoders = {name: codecs.getincrementaldecoder(name)() for name in ("utf-8", "cp1252")}
     with path.open("rb") as file:
-        while decoders and (chunk := file.read(CHUNK)):
+        while decoders and within > file.tell() and (chunk := file.read(CHUNK)):
             decoders = {name: d for name, d in decoders.items() if _decodes(d, chunk, final=False)}
-    left = [name for name, d in decoders.items() if _decodes(d, b"", final=True)]
+        whole = not file.read(1)  # a character cut by `within` is no mistake
+    left = [name for name, d in decoders.items() if _decodes(d, b"", final=whole)]
     return left[0] if left else "latin-1"
 
 
