@@ -71,7 +71,7 @@ class Peft(Framework):
     summary: ClassVar[str] = "Trains a small adapter beside a pretrained model: little memory, a file of about 1 MB."
     requires: ClassVar[tuple[str, ...]] = ("peft", "transformers", "torch", "accelerate", "datasets")
     configs: ClassVar[dict[str, type[TrainerConfig]]] = {"text-classification": PeftConfig}
-    config_objects: ClassVar[tuple[str, ...]] = ("peft_config",)
+    config_objects: ClassVar[tuple[str, ...]] = ("peft_config", "args")
     library_name: ClassVar[str] = "peft"
     base_models: ClassVar[dict[str, tuple[SuggestedModel, ...]]] = {
         "text-classification": (
@@ -132,17 +132,14 @@ class Peft(Framework):
 
     def usage(self, repo_id: str, task: str) -> str:
         return (
-            "from peft import AutoPeftModelForSequenceClassification\n"
+            "from peft import AutoPeftModelForSequenceClassification as AutoModel\n"
             "from transformers import AutoConfig, AutoTokenizer, pipeline\n"
             "\n"
             f'repo = "{repo_id}"\n'
             "config = AutoConfig.from_pretrained(repo)\n"
-            "model = AutoPeftModelForSequenceClassification.from_pretrained(\n"
-            "    repo, num_labels=config.num_labels, id2label=config.id2label, problem_type=config.problem_type\n"
-            ")\n"
-            'classify = pipeline("text-classification", model=model, tokenizer=AutoTokenizer.from_pretrained(repo), '
-            "top_k=None)\n"
-            'print(classify("A text to classify."))\n'
+            "model = AutoModel.from_pretrained(repo, id2label=config.id2label, problem_type=config.problem_type)\n"
+            'print(pipeline("text-classification", model, tokenizer=AutoTokenizer.from_pretrained(repo), top_k=None)'
+            '("A text to classify."))\n'
         )
 
 
