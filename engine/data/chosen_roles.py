@@ -1,4 +1,4 @@
-"""Correcting what a column was taken for: the questions derived from columns change, the rows stay. Called by the page."""
+"""Correcting what a column was taken for: its derived question changes, the rows stay. Called by the page."""
 
 import json
 from pathlib import Path

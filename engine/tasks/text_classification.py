@@ -142,7 +142,6 @@ class TextClassification(Task):
         columns = zip(part["text"].to_pylist(), chosen, part["record_id"].to_pylist(), strict=True)
         return [{"input": text, "expected": sets[row], "record_id": record_id} for text, row, record_id in columns]
 
-
     def input_column(self, table: pa.Table) -> str:
         """The column called "text", or else the wordiest one."""
         lengths = {name: _mean_length(table[name]) for name in table.column_names}

@@ -58,7 +58,8 @@ config = AutoConfig.from_pretrained(REPO)
 model = AutoPeftModelForSequenceClassification.from_pretrained(
     REPO, num_labels=config.num_labels, id2label=config.id2label, problem_type=config.problem_type
 )
-found = pipeline("text-classification", model=model, tokenizer=AutoTokenizer.from_pretrained(REPO), top_k=None)([PROBE])[0]
+tokenizer = AutoTokenizer.from_pretrained(REPO)
+found = pipeline("text-classification", model=model, tokenizer=tokenizer, top_k=None)([PROBE])[0]
 scores = {row["label"]: row["score"] for row in found}
 """,
 }

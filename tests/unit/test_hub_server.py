@@ -218,7 +218,8 @@ def test_sign_in_gives_a_token_of_the_account_and_scopes(hub: HubServer) -> None
     assert HfApi(endpoint=hub.url, token=tokens["access_token"]).whoami()["name"] == "bob"
 
 
-def test_server_runs_as_a_process_with_a_folder_to_serve(tmp_path: Path) -> None:
+def test_server_runs_as_a_process_with_a_folder_to_serve(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
     (tmp_path / "a.csv").write_text("text\nhello\n", encoding="utf-8")
     script = Path(__file__).parents[1] / "hub_server.py"
     command = [sys.executable, str(script), "--repo", f"dataset:alice/notes:{tmp_path}"]

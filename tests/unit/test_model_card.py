@@ -123,7 +123,7 @@ def test_card_is_made_from_a_report_that_lacks_keys(report: dict[str, Any]) -> N
 
 
 def test_multi_label_card_says_any_number_of_labels() -> None:
-    report = REPORT | {"classes": ["joy", "anger"], "per_label_confusion": []}
+    report = REPORT | {"info": {"classes": ["joy", "anger"]}, "per_label_confusion": []}
     assert "It gives a text any number of these labels: “joy”, “anger”." in card(report)
 
 
