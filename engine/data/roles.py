@@ -180,8 +180,8 @@ class _Column:
             if not joined:
                 continue
             parts = split_labels(self.text, separator).flatten()
-            labels = parts.unique()
-            longest = pc.max(pc.utf8_length(labels)).as_py()
+            labels = parts.unique().drop_null()
+            longest = pc.max(pc.utf8_length(labels)).as_py() or LONGEST_LABEL
             often = len(parts) >= 2 * len(labels)
             if len(labels) <= MAX_CLASSES and longest <= 40 and often and self._reused(separator, labels):
                 return separator

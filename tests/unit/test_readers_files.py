@@ -1,5 +1,6 @@
 """CSV, TSV, JSON, JSONL, Parquet and CoNLL files: what is read, and the whole sentence for what can't be."""
 
+import contextlib
 import json
 from pathlib import Path
 from typing import Any
@@ -7,6 +8,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from engine.data.feedback_dataset import FeedbackDataset
 from engine.data.readers import import_source, inspect_file, read_source, read_table
@@ -220,6 +223,31 @@ def test_inspecting_a_large_file_reads_only_its_beginning(tmp_path: Path) -> Non
     assert "line 400002 has 3 cells" in _refused(path)
 
 
+_DAMAGED = {
+    "a.csv": b'text,label\n"One, two",a\nThree,b\n"q ""x""",a\n',
+    "a.tsv": b"Hello there\t4,27\nBye\t4\nWell\t3\n",
+    "a.jsonl": b'{"text": "a", "l": ["x"], "z": {"k": 1}}\n{"text": null, "l": [], "z": {}}\n',
+    "a.json": b'[{"text": "a", "label": 1}, {"text": "b", "label": 2.5}]',
+    "a.conll": b"Ann\tB-PER\nhas\tO\n\nx\tO\n\n",
+    "a": "text,label\nOne,a\n".encode("utf-16"),
+}
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    name=st.sampled_from(list(_DAMAGED)),
+    edits=st.lists(st.tuples(st.integers(0, 80), st.integers(0, 4), st.binary(max_size=3)), min_size=1, max_size=4),
+)
+def test_damaged_file_is_read_or_refused_in_words(tmp_path: Path, name: str, edits: list) -> None:
+    content = bytearray(_DAMAGED[name])
+    for place, cut, put in edits:
+        content[place : place + cut] = put
+    path = _file(tmp_path, name, bytes(content))
+    for read in (_read, inspect_file):
+        with contextlib.suppress(UserError):
+            read(path)
+
+
 # ---- JSON ---------------------------------------------------------------------------------------------------------
 
 ROWS = [{"text": "One.", "label": "a", "n": 1}, {"text": "Two.", "label": "b", "n": 2}]
@@ -332,6 +360,12 @@ def test_truncated_parquet_is_refused(tmp_path: Path) -> None:
     assert message.endswith(
         "The file may have been cut short while it was copied or written: make it again, or download it again."
     )
+
+
+def test_parquet_with_texts_that_are_not_utf8_is_refused(tmp_path: Path) -> None:
+    table = pa.table({"text": pa.array([b"fine", b"caf\xe9"], pa.binary()).view(pa.string())})
+    pq.write_table(table, tmp_path / "data.parquet")
+    assert _refused(tmp_path / "data.parquet").startswith("“data.parquet” can't be read as Parquet: ")
 
 
 def test_table_in_memory_of_every_kind_is_read() -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from engine.data.readers.stream import BATCH_ROWS, Stream
-from engine.data.readers.text_files import encoding_note, encoding_of, open_text
+from engine.data.readers.text_files import encoding_note, encoding_of, open_text, start_of
 from engine.errors import UserError
 
 SCHEMA = pa.schema([("text", pa.string()), ("tokens", pa.list_(pa.string())), ("tags", pa.list_(pa.string()))])
@@ -22,10 +22,7 @@ Sentence = tuple[list[str], list[str]]
 
 def looks_like_conll(path: Path, encoding: str) -> bool:
     """Whether nearly every line of the beginning is a token and a tag such as O, B-PER or I-PER."""
-    lines = []
-    with open_text(path, encoding) as file:
-        for _, line in zip(range(SAMPLE_LINES), file, strict=False):
-            lines.append(line)
+    lines = start_of(path, encoding).splitlines()[:SAMPLE_LINES]
     filled = [line.split() for line in lines if line.strip() and not line.startswith("-DOCSTART-")]
     tagged = sum(len(cells) >= 2 and bool(TAG.fullmatch(cells[-1])) for cells in filled)
     return len(filled) > 1 and tagged >= 0.9 * len(filled) and any(not line.strip() for line in lines)

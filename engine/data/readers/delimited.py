@@ -96,16 +96,18 @@ def read_delimited(path: Path, name: str, options: dict[str, Any]) -> Stream:
 def inspect_delimited(path: Path, name: str) -> dict[str, Any]:
     """What is recognised from the beginning of the file alone, however large it is. Keys as `inspect_file`."""
     encoding = encoding_of(path, name, within=INSPECTED_BYTES)
-    dialect = _dialect(path, name, encoding, {})
-    rows = _sample(path, dialect)
+    try:
+        dialect = _dialect(path, name, encoding, {})
+        rows = _sample(path, dialect)
+    except UnicodeError as error:
+        raise undecodable(path, name, encoding) from error
     notes: list[str] = []
-    width = len(rows[0]) if rows else 0
-    names = rows[0] if dialect.header else _numbered(width)
-    small = path.stat().st_size <= INSPECTED_BYTES
+    names = rows[0] if rows and dialect.header else _numbered(len(rows[0]) if rows else 0)
+    preview = rows[dialect.header :][:5]
     return _detected(dialect) | {
         "columns": checked_names(names, notes),
-        "rows": sum(1 for _ in dialect.rows(path)) - dialect.header if small else None,
-        "preview": rows[dialect.header :][:5],
+        "rows": None,
+        "preview": preview,
         "notes": notes,
     }
 

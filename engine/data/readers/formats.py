@@ -8,7 +8,7 @@ from engine.data.readers.delimited import read_delimited
 from engine.data.readers.json_files import read_json, read_json_lines
 from engine.data.readers.parquet import read_parquet
 from engine.data.readers.stream import Stream
-from engine.data.readers.text_files import encoding_of, open_text, undecodable
+from engine.data.readers.text_files import encoding_of, start_of, undecodable
 from engine.errors import UserError
 
 BY_SUFFIX = {
@@ -68,8 +68,7 @@ def format_of(path: Path, name: str) -> str:
     if not name.lower().endswith(".csv") and looks_like_conll(path, encoding):
         return "conll"
     if known is None:
-        with open_text(path, encoding) as file:
-            start = file.read(4096).lstrip()
+        start = start_of(path, encoding, 4096).lstrip()
         if start.startswith("{"):
             return "json"  # which also tells JSON Lines
         if start.startswith(("[{", "[\n", "[\r", "[ ")):

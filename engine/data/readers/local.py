@@ -50,9 +50,10 @@ def inspect_file(path: str | Path, name: str | None = None) -> dict[str, Any]:
         return {"format": "folder", "columns": [], "rows": None, "preview": [], "notes": []}
     check_file(path, name)
     kind = format_of(path, name)
-    if kind == "delimited":
+    large = path.stat().st_size > INSPECTED_BYTES
+    if large and kind == "delimited":
         return inspect_delimited(path, name)
-    if kind != "parquet" and path.stat().st_size > INSPECTED_BYTES:  # these are known only when read whole
+    if large and kind != "parquet":  # these are known only when read whole
         return {"format": kind, "columns": [], "rows": None, "preview": [], "notes": []}
     stream = read_file(path, name, {"format": kind})
     first = next(stream.open(), None)

@@ -24,6 +24,7 @@ def read_parquet(path: Path, name: str) -> Stream:
     def batches() -> Iterator[pa.RecordBatch]:
         try:
             for batch in pq.ParquetFile(path, memory_map=True).iter_batches(BATCH_ROWS):
+                batch.validate(full=True)  # texts that are not UTF-8 would only break later, in someone else's hands
                 yield columns.convert(batch, stream)
         except (pa.ArrowInvalid, OSError) as error:
             raise _damaged(name, error) from error

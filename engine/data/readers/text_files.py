@@ -71,6 +71,12 @@ def open_text(path: Path, encoding: str) -> IO[str]:
     return path.open("r", encoding=encoding, newline="")
 
 
+def start_of(path: Path, encoding: str, characters: int = SAMPLE) -> str:
+    """The beginning of the file as text, for guesses: bytes that do not fit are replaced."""
+    with path.open("r", encoding=encoding, errors="replace") as file:
+        return file.read(characters)
+
+
 def checked_encoding(encoding: str) -> str:
     """The name of an encoding that someone typed. Raises UserError for an unknown one."""
     try:
