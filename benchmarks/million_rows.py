@@ -18,8 +18,8 @@ WORDS = np.array("invoice parcel refund broken late thanks please account size c
 
 def measure() -> list[tuple[str, float, float, str]]:
     with tempfile.TemporaryDirectory() as home:
-        source, folder = Path(home) / "million.parquet", Path(home) / "dataset"
-        folder.mkdir()
+        source, folder = Path(home) / "million.parquet", Path(home) / "datasets" / "million"
+        folder.mkdir(parents=True)
         write(source)
         print(f"  file {source.stat().st_size / 1e6:.0f} MB", flush=True)
         imported, seconds = in_fresh_process(import_it, source, folder)
@@ -49,11 +49,14 @@ def import_it(source: Path, folder: Path) -> None:
 
 
 def open_and_preview(_source: Path, folder: Path) -> None:
-    from engine import FeedbackDataset, TrainingTask, preview
+    from engine import RunSpec, Settings, Supervisor, TrainingTask, preview
 
-    dataset = FeedbackDataset.load(folder)
+    supervisor = Supervisor(Settings(folder.parents[1]))
+    dataset = supervisor.dataset(folder.name)
     task = TrainingTask.for_text_classification(text="text", label="label")
     assert len(preview(dataset, task, n=20).records) == 20
+    spec = RunSpec(dataset={"id": folder.name}, task=task.to_dict(), framework="spacy", base_model="blank:en")
+    assert supervisor.readiness(spec).sizes == (700_000, 100_000, 200_000)
     assert len(dataset) == ROWS
 
 

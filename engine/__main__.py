@@ -1,7 +1,7 @@
 """`python -m engine …`: the only entry of every process but the page.
 
 train FOLDER|RUN_FILE    a run directory as a worker, or a run file from a terminal
-import|fetch|publish     FOLDER, as workers
+import|check|fetch|publish  FOLDER, as workers
 predict                  --serve: the warm predict process; RUN_ID TEXT…: from a terminal
 docs                     write the parameter tables into README.md (--check: fail when they are stale)
 """
@@ -14,11 +14,14 @@ from pathlib import Path
 
 from engine.settings import Settings
 
+# verb → function of engine/runs/work.py
+WORK = {"train": "train", "import": "import_dataset", "check": "check", "fetch": "fetch", "publish": "publish"}
+
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m engine", description=__doc__)
     verbs = parser.add_subparsers(dest="verb", required=True)
-    for verb in ("train", "import", "fetch", "publish"):
+    for verb in WORK:
         verbs.add_parser(verb).add_argument("path", type=Path)
     predict = verbs.add_parser("predict")
     predict.add_argument("--serve", action="store_true")
@@ -43,8 +46,7 @@ def main() -> int:
 def _work(verb: str, folder: Path) -> int:
     from engine.runs import work, worker
 
-    does = {"train": work.train, "import": work.import_dataset, "fetch": work.fetch, "publish": work.publish}
-    return worker.run_job(folder, does[verb])
+    return worker.run_job(folder, getattr(work, WORK[verb]))
 
 
 def _predict(arguments: argparse.Namespace) -> int:

@@ -10,6 +10,7 @@ import secrets
 import shutil
 import time
 from collections import deque
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from engine.runs.store import RunStore, RunSummary
 from engine.settings import Settings
 
 REQUEST = "request.json"
+CHECKED_HERE = 20_000  # records
 CHECKS_KEPT = 16  # results of check_rows: numbers and sentences only
 RUN_MODEL = "model"
 
@@ -113,11 +115,27 @@ class Supervisor:
             [spec.dataset, spec.task, spec.split.model_dump(), spec.max_records], sort_keys=True, default=str
         )
         if key not in self._checked:
-            dataset = self.dataset(spec.dataset["id"])
             if len(self._checked) >= CHECKS_KEPT:
                 self._checked.pop(next(iter(self._checked)))
-            self._checked[key] = check_rows(dataset, spec)
+            self._checked[key] = self._check_rows(spec, key)
         return readiness(spec, self._checked[key], pace=self.store.pace(spec.framework, spec.base_model))
+
+    def _check_rows(self, spec: RunSpec, key: str) -> RowsCheck:
+        """Small datasets are looked at here; large ones by a worker, so that the page stays small. Waits for it."""
+        dataset = self.dataset(spec.dataset["id"])
+        if len(dataset) <= CHECKED_HERE:
+            return check_rows(dataset, spec)
+        folder = self.settings.data_root / "checks" / hashlib.sha256(key.encode()).hexdigest()[:16]
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "events.jsonl").unlink(missing_ok=True)
+        write_text(folder / REQUEST, json.dumps({"spec": spec.model_dump()}))
+        job.spawn("check", folder, offline=True)
+        while (status := job.status(folder)).live:
+            time.sleep(0.05)
+        if status.state != "finished":
+            return RowsCheck(blocking=(f"{status.message} {status.hint}".strip(),))
+        found = RowsCheck(**status.result)
+        return replace(found, sizes=tuple(found.sizes) if found.sizes else None)
 
     def start(self, spec: RunSpec) -> str:
         """Start a run; returns its id at once."""

@@ -4,6 +4,7 @@ import json
 import platform
 import shutil
 import time
+from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from engine.frameworks import base_models
 from engine.frameworks.validation import validate_config
 from engine.registry import FRAMEWORKS
 from engine.runs.events import Report
+from engine.runs.readiness import check_rows
 from engine.runs.run_directory import RunDirectory, RunSpec, write_text
 from engine.tasks.preparation import Prepared, prepare
 from engine.tasks.training_task import TrainingTask
@@ -37,6 +39,14 @@ def fetch(folder: Path, secrets: dict[str, str], report: Report) -> dict[str, An
     base_model = json.loads((folder / REQUEST).read_text(encoding="utf-8"))["base_model"]
     report.stage("downloading")
     return {"path": str(base_models.fetch(base_model, token=secrets.get("token"), report=report))}
+
+
+def check(folder: Path, _secrets: dict[str, str], report: Report) -> dict[str, Any]:
+    """Look at the rows that the spec in request.json would train on: a RowsCheck as a dict."""
+    spec = RunSpec.model_validate(json.loads((folder / REQUEST).read_text(encoding="utf-8"))["spec"])
+    report.stage("checking")
+    dataset = FeedbackDataset.load(folder.parents[1] / "datasets" / spec.dataset["id"])
+    return asdict(check_rows(dataset, spec))
 
 
 def train(folder: Path, _secrets: dict[str, str], report: Report) -> dict[str, Any]:
