@@ -113,11 +113,15 @@ def run_spec(context: Context, address: Address, created_by: str = "") -> RunSpe
 
 @dataclass(frozen=True)
 class ReadyLine:
-    """What the Ready line says; `sizes`: rows of train, validation and test, once they are known."""
+    """What the Ready line says; `sizes`: rows of train, validation and test, once they are known.
+
+    `fetchable`: only the base model is missing, and nothing is fetching it.
+    """
 
     ready: bool
     sentence: str
     sizes: tuple[int, int, int] | None = None
+    fetchable: bool = False
 
 
 def ready_line(context: Context, address: Address) -> ReadyLine:
@@ -130,11 +134,12 @@ def ready_line(context: Context, address: Address) -> ReadyLine:
     if found.ready:
         return ReadyLine(True, sentences.ready(found.sizes, found.seconds), found.sizes)
     status = fetch_status(context, address.base) if found.fetchable else None
-    return ReadyLine(False, _why(found, status), found.sizes)
+    fetchable = found.fetchable and not (status and status.live)
+    return ReadyLine(False, _why(found, status), found.sizes, fetchable)
 
 
 def _why(found: Readiness, fetching: JobStatus | None) -> str:
-    if fetching is None:
+    if fetching is None or fetching.state == "finished":
         return sentences.not_ready(found.blocking)
     if fetching.live:
         return sentences.fetching(fetching)

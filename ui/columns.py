@@ -8,7 +8,7 @@ from engine import ROLES, ColumnRole, change_role, column_roles
 from ui import markup, sentences, text
 from ui.address import Address
 from ui.people import Context
-from ui.shell import Asked, Shell, Updates
+from ui.shell import Asked, Shell, Updates, problem_box
 
 SHOWN_COLUMNS = 40
 
@@ -18,13 +18,14 @@ class Columns:
 
     def __init__(self, context: Context, shell: Shell) -> None:
         self.context, self.shell = context, shell
-        self.key = gr.State("")
+        self.key = shell.hidden()
         self.outputs = [self.key]
 
-    def draw(self, summary: Any, outputs: list[Any], problem: gr.HTML) -> None:
+    def draw(self, summary: Any, outputs: list[Any]) -> None:
         """Draw into the open block. `summary(address)` gives the updates of the whole summary after a change."""
-        with gr.Accordion(text.ROLES_HEADING, open=False, elem_id="roles"):
+        with gr.Column(elem_classes="card"), gr.Accordion(text.ROLES_HEADING, open=False, elem_id="roles"):
             gr.HTML(markup.line(text.ROLES_BELOW, subdued=True))
+            problem = problem_box("roles-problem")
 
             @gr.render(inputs=[self.shell.address], triggers=[self.key.change], show_progress="hidden")
             def columns(query: str) -> None:

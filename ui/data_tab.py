@@ -6,14 +6,13 @@ from typing import Any
 import gradio as gr
 
 from engine import UserError, inspect_file
-from ui import choices, data_view, markup, sentences, text
+from ui import choices, data_view, markup, text
 from ui.address import Address
 from ui.columns import Columns
 from ui.people import Context
 from ui.shell import Asked, Shell, Updates, problem_box
 
 EXAMPLE = {"kind": "example"}
-FILE_TYPES = [".csv", ".tsv", ".txt", ".json", ".jsonl", ".ndjson", ".parquet", ".conll", ".conllu", ".yaml", ".zip"]
 
 
 class DataTab:
@@ -21,7 +20,6 @@ class DataTab:
 
     def __init__(self, context: Context, shell: Shell) -> None:
         self.context, self.shell = context, shell
-        self.problem = problem_box("data-problem")
         with gr.Column(visible=True, elem_id="data-chooser") as self.chooser:
             self._build_chooser()
         self.progress = gr.HTML(visible=False, elem_id="data-progress")
@@ -29,12 +27,22 @@ class DataTab:
         with gr.Column(visible=False, elem_id="data-summary") as self.summary:
             self._build_summary()
         self.outputs = [
-            *(self.chooser, self.progress, self.summary, self.problem, self.overview, self.verdict, self.forward),
+            *(
+                self.chooser,
+                self.progress,
+                self.summary,
+                self.problem,
+                self.overview,
+                self.verdict,
+                self.forward,
+                self.label_card,
+                self.length_card,
+            ),
             *(self.question, self.label_plot, self.field, self.length_plot, self.notes, self.records, self.about),
             *(self.detected, self.delimiter, self.header, self.detected_line, *self.columns.outputs),
         ]
         with self.summary:
-            self.columns.draw(self.show, self.outputs, self.problem)
+            self.columns.draw(self.show, self.outputs)
         self._wire()
 
     def _build_chooser(self) -> None:
@@ -48,7 +56,8 @@ class DataTab:
                     gr.DuplicateButton(text.DUPLICATE, size="sm")
             with gr.Column(elem_classes="card"):
                 gr.HTML(markup.heading(text.OWN_DATA, text.OWN_DATA_BELOW))
-                self.file = gr.File(label=text.FILE, file_types=FILE_TYPES, height=120, elem_id="data-file")
+                self.problem = problem_box("data-problem")
+                self.file = gr.File(label=text.FILE, height=120, elem_id="data-file")
                 self._build_detected()
                 with gr.Row(elem_classes="input-and-button"):
                     self.hub_id = gr.Textbox(
@@ -61,7 +70,7 @@ class DataTab:
                     self.revision = gr.Textbox(label=text.REVISION, info=text.REVISION_INFO, elem_id="hub-revision")
 
     def _build_detected(self) -> None:
-        with gr.Group(visible=False, elem_id="file-detected") as self.detected:
+        with gr.Column(visible=False, elem_id="file-detected") as self.detected:
             self.detected_line = gr.HTML()
             self.delimiter = gr.Dropdown(text.DELIMITERS, label=text.DELIMITER, interactive=True, elem_id="delimiter")
             self.header = gr.Checkbox(label=text.HEADER, interactive=True, elem_id="header")
@@ -75,10 +84,10 @@ class DataTab:
             self.verdict = gr.HTML(elem_id="data-verdict")
             self.forward = gr.Button(text.CONTINUE, variant="primary", scale=0, min_width=180, elem_id="data-continue")
         with gr.Row(elem_classes="two-columns"):
-            with gr.Column(elem_classes="card"):
+            with gr.Column(elem_classes="card") as self.label_card:
                 self.question = gr.Dropdown([], label=text.COUNTS_OF, interactive=True, elem_id="count-question")
                 self.label_plot = gr.BarPlot(**data_view.LABEL_PLOT, elem_id="label-plot")
-            with gr.Column(elem_classes="card"):
+            with gr.Column(elem_classes="card") as self.length_card:
                 self.field = gr.Dropdown([], label=text.LENGTH_OF, interactive=True, elem_id="length-field")
                 self.length_plot = gr.BarPlot(**data_view.LENGTH_PLOT, elem_id="length-plot")
         with gr.Column(elem_classes="card"):
@@ -107,10 +116,10 @@ class DataTab:
         return self._import(asked, EXAMPLE)
 
     def import_hub(self, asked: Asked, hub_id: str, subset: str, split: str, revision: str) -> Updates:
-        if not hub_id.strip():
+        if not (hub_id or "").strip():
             raise UserError(text.HUB_EMPTY, text.HUB_EMPTY_HINT)
         source = {"kind": "hub", "id": hub_id, "subset": subset, "split": split, "revision": revision}
-        return self._import(asked, {key: value.strip() for key, value in source.items() if value.strip()})
+        return self._import(asked, {key: value.strip() for key, value in source.items() if value and value.strip()})
 
     def inspect(self, asked: Asked, path: str) -> Updates:
         """Look at an uploaded file: a delimited one is confirmed first, any other is read at once."""
@@ -118,14 +127,14 @@ class DataTab:
         if not found.get("delimiter"):
             return self._import(asked, self._file_source(path, {}))
         return {
-            self.detected: gr.Group(visible=True),
-            self.detected_line: markup.line(sentences.detected(found)),
+            self.detected: gr.Column(visible=True),
+            self.detected_line: data_view.detected(found),
             self.delimiter: found["delimiter"],
             self.header: bool(found.get("header")),
         }
 
     def forget_file(self, _asked: Asked) -> Updates:
-        return {self.detected: gr.Group(visible=False)}
+        return {self.detected: gr.Column(visible=False)}
 
     def import_file(self, asked: Asked, path: str | None, delimiter: str, header: bool) -> Updates:
         if not path or not Path(path).is_file():
@@ -195,8 +204,8 @@ class DataTab:
             self.notes: markup.notes(dataset.schema.notes + data_view.findings(profile)),
             self.about: data_view.fields_and_questions(dataset, profile),
             self.records: data_view.first_records(dataset),
-            **data_view.question_plot(profile, self.question, self.label_plot),
-            **data_view.field_plot(profile, self.field, self.length_plot),
+            **data_view.question_plot(profile, self.label_card, self.question, self.label_plot),
+            **data_view.field_plot(profile, self.length_card, self.field, self.length_plot),
             **self.columns.show(address),
         }
 

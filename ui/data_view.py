@@ -36,6 +36,14 @@ def progress(status: JobStatus) -> str:
     return markup.working(stage + " …", detail, status.fraction)
 
 
+def detected(found: dict[str, Any]) -> str:
+    """How an uploaded file reads: its first rows under its column names."""
+    columns = [str(name) for name in found["columns"]][:8]
+    rows = [[shorten(value, 60) for value in row[:8]] for row in found.get("preview", [])[:3]]
+    about = markup.line(text.FILE_DETECTED) + markup.line(sentences.detected(found), subdued=True)
+    return about + markup.table(columns, rows) + markup.notes(found.get("notes") or [])
+
+
 def overview(dataset: FeedbackDataset, profile: dict[str, Any]) -> str:
     """Name and the figures that say what this is."""
     figures = [(sentences.number(profile["records"]), text.RECORDS)]
@@ -94,14 +102,16 @@ def fields_and_questions(dataset: FeedbackDataset, profile: dict[str, Any]) -> s
     for question in profile["questions"]:
         about = sentences.question_about(question)
         rows.append((question["name"], text.QUESTION, about, sentences.number(question.get("unanswered", 0))))
-    return markup.heading(text.COLUMNS_HEADING) + markup.table(text.COLUMNS_HEADERS, rows, numbers=(3,))
+    return markup.heading(text.COLUMNS_HEADING) + markup.table(text.COLUMNS_HEADERS, rows, numbers=(3,), stack=True)
 
 
-def question_plot(profile: dict[str, Any], choice: gr.Dropdown, plot: gr.BarPlot) -> dict[Any, Any]:
-    """The choice of question and its label counts; hidden while no question has labels."""
+def question_plot(profile: dict[str, Any], card: gr.Column, choice: gr.Dropdown, plot: gr.BarPlot) -> dict[Any, Any]:
+    """The choice of question and its label counts; the card is hidden while no question has labels."""
     names = [question["name"] for question in profile["questions"] if question.get("label_counts")]
-    updates = {choice: gr.Dropdown(choices=names, value=names[0] if names else None, visible=len(names) > 1)}
-    return updates | {plot: label_counts(profile, names[0]) if names else gr.BarPlot(visible=False)}
+    if not names:
+        return {card: gr.Column(visible=False)}
+    shown = gr.Dropdown(choices=names, value=names[0], visible=len(names) > 1)
+    return {card: gr.Column(visible=True), choice: shown, plot: label_counts(profile, names[0])}
 
 
 def label_counts(profile: dict[str, Any], question: str) -> gr.BarPlot:
@@ -111,18 +121,20 @@ def label_counts(profile: dict[str, Any], question: str) -> gr.BarPlot:
     caption = text.MORE_LABELS.format(n=len(counts) - SHOWN_LABELS) if len(counts) > SHOWN_LABELS else None
     longest = max((len(str(label)) for label, _ in top), default=0)
     return gr.BarPlot(
-        **{"value": frame, "visible": True, "sort": list(frame["label"]), "caption": caption},
+        **{"value": frame, "sort": list(frame["label"]), "caption": caption},
         title=text.LABEL_COUNTS.format(question=question),
         x_label_angle=-40 if longest * len(top) > 60 else 0,
     )
 
 
-def field_plot(profile: dict[str, Any], choice: gr.Dropdown, plot: gr.BarPlot) -> dict[Any, Any]:
-    """The choice of field and how long its texts are."""
+def field_plot(profile: dict[str, Any], card: gr.Column, choice: gr.Dropdown, plot: gr.BarPlot) -> dict[Any, Any]:
+    """The choice of field and how long its texts are; the longest first."""
     names = [field["name"] for field in profile["fields"] if field.get("length_histogram")]
-    longest = max(names, key=lambda name: _median(profile, name), default=None)
-    updates = {choice: gr.Dropdown(choices=names, value=longest, visible=len(names) > 1)}
-    return updates | {plot: lengths(profile, longest) if longest else gr.BarPlot(visible=False)}
+    if not names:
+        return {card: gr.Column(visible=False)}
+    longest = max(names, key=lambda name: _median(profile, name))
+    shown = gr.Dropdown(choices=names, value=longest, visible=len(names) > 1)
+    return {card: gr.Column(visible=True), choice: shown, plot: lengths(profile, longest)}
 
 
 def _median(profile: dict[str, Any], name: str) -> float:
@@ -137,7 +149,7 @@ def lengths(profile: dict[str, Any], field: str) -> gr.BarPlot:
     ranges = [f"{edge:,.0f}" for edge in edges[: len(counts)]]
     frame = pd.DataFrame({"characters": ranges, "records": counts})
     return gr.BarPlot(
-        **{"value": frame, "visible": True, "sort": ranges, "title": text.TEXT_LENGTH.format(field=field)},
+        **{"value": frame, "sort": ranges, "title": text.TEXT_LENGTH.format(field=field)},
         x_label_angle=-40,
     )
 
@@ -151,7 +163,7 @@ def first_records(dataset: FeedbackDataset) -> str:
         answers = [answers_cell(sample.get(name)) for name in questions]
         rows.append([*(shorten(sample.get(name)) for name in fields), *answers])
     title = text.FIRST_RECORDS.format(n=min(SHOWN_RECORDS, len(dataset)))
-    return markup.heading(title) + markup.table([*fields, *questions], rows)
+    return markup.heading(title) + markup.table([*fields, *questions], rows, stack=True)
 
 
 def shorten(value: Any, length: int = SHOWN_CHARS) -> str:

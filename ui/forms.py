@@ -104,11 +104,13 @@ def component(field: FormField, value: Any) -> gr.components.Component:
     if field.kind == "json" and not isinstance(value, str):
         value = json.dumps(value) if value else ""
     common |= {"info": info or None, "value": value}
+    if field.kind == "choice" or (field.kind == "bool" and field.nullable):
+        given = field.choices or (True, False)
+        empty = [(text.FORM_NONE, "")] if field.nullable else []  # a dropdown sends nothing chosen as ""
+        common["value"] = "" if value is None else value
+        return gr.Dropdown(choices=[*empty, *((text.FORM_WORDS.get(c, str(c)), c) for c in given)], **common)
     if field.kind == "bool":
         return gr.Checkbox(**common)
-    if field.kind == "choice":
-        empty = [(text.FORM_NONE, None)] if field.nullable else []
-        return gr.Dropdown(choices=[*empty, *((str(c), c) for c in field.choices)], **common)
     if field.kind == "list":
         return gr.Dropdown(choices=list(value or []), multiselect=True, allow_custom_value=True, **common)
     if field.kind in ("text", "json") or typed:  # gr.Number shows a missing value as 0

@@ -39,17 +39,30 @@ def heading(title: str, below: str = "") -> str:
 
 
 def table(
-    headers: Sequence[str], rows: Sequence[Sequence[Any]], *, numbers: Sequence[int] = (), caption: str = ""
+    headers: Sequence[str],
+    rows: Sequence[Sequence[Any]],
+    *,
+    numbers: Sequence[int] = (),
+    caption: str = "",
+    stack: bool = False,
 ) -> str:
-    """A table that alone may scroll sideways. `numbers`: columns set flush right in tabular figures."""
+    """A table that alone may scroll sideways. `numbers`: columns set flush right in tabular figures.
+
+    `stack`: on a phone each row becomes a block of labelled lines; for rows with much text.
+    """
     head = "".join(f"<th scope='col'{_number(i, numbers)}>{escape(name)}</th>" for i, name in enumerate(headers))
     body = "".join(
-        "<tr>" + "".join(f"<td{_number(i, numbers)}>{cell(value)}</td>" for i, value in enumerate(row)) + "</tr>"
+        "<tr>"
+        + "".join(
+            f"<td data-label='{escape(headers[i], quote=True)}'{_number(i, numbers)}>{cell(value)}</td>"
+            for i, value in enumerate(row)
+        )
+        + "</tr>"
         for row in rows
     )
     title = f"<caption>{escape(caption)}</caption>" if caption else ""
     inside = f"{title}<thead><tr>{head}</tr></thead><tbody>{body}</tbody>"
-    return f"<div class='scroll'><table class='data'>{inside}</table></div>"
+    return f"<div class='scroll'><table class='data{' stack' if stack else ''}'>{inside}</table></div>"
 
 
 class Raw(str):

@@ -101,7 +101,6 @@ def _follow(shell: Shell, tabs: list[Any]) -> None:
     """Show the choices of the address at load, and every second what has changed while something is live."""
     outputs = unique([part for tab in tabs for part in tab.outputs])
     problem = problem_box("page-problem")
-    seen_state = gr.State({})
 
     def load(asked: Asked) -> Updates:
         updates = shell.go(asked.address) | shell.watch()
@@ -119,10 +118,10 @@ def _follow(shell: Shell, tabs: list[Any]) -> None:
             live = live or goes_on
         fresh = {part: update for part, update in updates.items() if seen.get(part._id) != signature(update)}
         seen |= {part._id: signature(update) for part, update in fresh.items()}
-        return fresh | {seen_state: seen} | ({} if live else {shell.timer: gr.Timer(active=False)})
+        return fresh | {shell.seen: seen} | ({} if live else {shell.timer: gr.Timer(active=False)})
 
     shell.listen(gr.context.Context.root_block.load, load, [], outputs, problem, at_load=True)
-    shell.listen(shell.timer.tick, tick, [seen_state], [*outputs, seen_state], problem, queue=False)
+    shell.listen(shell.timer.tick, tick, [shell.seen], [*outputs, shell.seen], problem, queue=False)
 
 
 def signature(update: Any) -> str:

@@ -47,7 +47,7 @@ def table(dataset: FeedbackDataset, address: Address, found: Preview) -> str:
         answers = [data_view.answers_cell(sample.get(name)) for name in asked]
         lines.append([goes_in(record, address), *answers, comes_out(record), record["tokens"] or ""])
     headers = [text.GOES_IN, *(text.ANSWERED.format(question=name) for name in asked), text.COMES_OUT, text.TOKENS]
-    return markup.table(headers, lines, numbers=(len(headers) - 1,))
+    return markup.table(headers, lines, numbers=(len(headers) - 1,), stack=True)
 
 
 def goes_in(record: dict[str, Any], address: Address) -> str:

@@ -108,4 +108,4 @@ def mistakes(report: dict[str, Any]) -> str:
         for row in (report.get("mistakes") or ())[:SHOWN_MISTAKES]
     ]
     title = markup.heading(text.MISTAKES, text.MISTAKES_BELOW)
-    return title + markup.table(text.MISTAKES_HEADERS, rows, numbers=(3,))
+    return title + markup.table(text.MISTAKES_HEADERS, rows, numbers=(3,), stack=True)

@@ -72,10 +72,12 @@ def source(given: dict[str, Any]) -> str:
 
 def detected(found: dict[str, Any]) -> str:
     """What a look at an uploaded file told."""
-    columns = [str(column) for column in found.get("columns") or []]
-    shown = ", ".join(columns[:6]) + (f" and {len(columns) - 6} more" if len(columns) > 6 else "")
-    encoding = found.get("encoding", "")
-    return f"{found.get('format', 'file').upper()}, {encoding}. {plural(len(columns), 'column')}: {shown}."
+    parts = [plural(len(found["columns"]), "column")]
+    if found.get("rows") is not None:
+        parts.append(plural(found["rows"], "row"))
+    if found.get("encoding"):
+        parts.append(str(found["encoding"]).upper())
+    return " · ".join(parts)
 
 
 def duplicates(records: int, texts: int) -> str:
@@ -251,8 +253,8 @@ def verdict(report: dict[str, Any]) -> str:
         return "There were no test rows, so nothing is known about unseen texts."
     right, accuracy = round(metrics["accuracy"] * n), metrics["accuracy"]
     low, high = report["intervals"]["accuracy"]
-    whole = " with all labels right" if report.get("per_label_confusion") else ""
-    sentence = f"Right on {right:,} of {n:,} unseen texts{whole} ({percent(accuracy)}, 95 % interval "
+    what = "All labels right" if report.get("per_label_confusion") else "Right"
+    sentence = f"{what} on {right:,} of {n:,} unseen texts ({percent(accuracy)}, 95 % interval "
     sentence += f"{low * 100:.0f}–{high * 100:.0f} %)."
     baseline = report.get("baseline")
     if baseline:

@@ -35,9 +35,15 @@ class Shell:
         self.address = gr.Textbox("", visible="hidden", elem_id="address", show_label=False)
         self.title = gr.Textbox(text.TITLE, visible="hidden", elem_id="tab-title", show_label=False)
         self.drafts = gr.BrowserState({}, storage_key="annotune-code", secret="annotune-code")
+        self.seen = gr.State({})  # what the poller has sent and need not send again
         self.timer = gr.Timer(1, active=False)
         self.title.change(None, self.title, js=SET_TITLE, api_visibility="private")
         self.walkthrough: gr.Walkthrough | None = None
+
+    @staticmethod
+    def hidden() -> gr.Textbox:
+        """A value that lives in the page unseen; its change can trigger a drawing, also when a poller changes it."""
+        return gr.Textbox("", visible="hidden", show_label=False)
 
     def keep_in_address_bar(self) -> None:
         """From now on the address bar follows the choices, so that a reload loses none."""
@@ -51,13 +57,13 @@ class Shell:
         return updates
 
     def watch(self) -> Updates:
-        """Start polling: something is live."""
-        return {self.timer: gr.Timer(1, active=True)}
+        """Start polling afresh: something is live."""
+        return {self.timer: gr.Timer(1, active=True), self.seen: {}}
 
     @property
     def parts(self) -> list[Any]:
         """The components that `go` and `watch` may change."""
-        return [self.address, self.title, self.timer, *([self.walkthrough] if self.walkthrough else [])]
+        return [self.address, self.title, self.timer, self.seen, *([self.walkthrough] if self.walkthrough else [])]
 
     def listen(
         self,

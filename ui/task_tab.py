@@ -16,8 +16,7 @@ class TaskTab:
 
     def __init__(self, context: Context, shell: Shell) -> None:
         self.context, self.shell = context, shell
-        self.problem = problem_box("task-problem")
-        self.roles_key = gr.State("")
+        self.roles_key = shell.hidden()
         with gr.Row(elem_classes="two-columns"):
             with gr.Column(scale=2, elem_classes="card side"):
                 self.task = gr.Radio(self._cards(), label=text.TASK, elem_classes="cards", elem_id="task")
@@ -30,6 +29,7 @@ class TaskTab:
                     )
                     self.code_about = gr.HTML()
                     self.run_code = gr.Button(text.PREVIEW, elem_id="run-code")
+                self.problem = problem_box("task-problem")
                 self.forward = gr.Button(text.CONTINUE, variant="primary", size="lg", elem_id="task-continue")
             with gr.Column(scale=3, elem_classes="card"):
                 self.counts = gr.HTML(elem_id="preview-counts")

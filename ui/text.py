@@ -14,6 +14,7 @@ CONTINUE = "Continue"
 # ---- forms ----------------------------------------------------------------------------------------------------------
 FORM_EMPTY = " Empty: not set."
 FORM_NONE = "(not set)"
+FORM_WORDS = {True: "yes", False: "no"}
 FORM_NOTHING = "nothing"
 FORM_WRONG = "{label}: {problem}; you entered {entered}."
 FORM_UNKNOWN = "There is no setting named {name}. The settings here are: {names}."
@@ -137,6 +138,7 @@ SPLIT_PARTS = ("training", "validation", "test")
 SPLIT_WRONG = "The shares of the rows must lie between 0 and 100 %, with some for training."
 SPLIT_WRONG_HINT = "Correct them under “How the rows are divided”."
 START = "Start training"
+FETCH = "Download the base model"
 NOT_READY_HINT = "Nothing was started."
 
 # ---- a run at work --------------------------------------------------------------------------------------------------
@@ -231,7 +233,7 @@ ZIP_BELOW = "Model, card and figures in one file. No account needed."
 ZIP, ZIP_FILE = "Download .zip", "The model"
 CARD = "The model card"
 CARD_BELOW = "This is what people will read beside the model."
-DETAILS = "How it went"
+DETAILS = "Details"
 
 # ---- all runs -------------------------------------------------------------------------------------------------------
 RUNS_HEADING = "Runs"

@@ -1,5 +1,6 @@
 """③ Train: framework, base model, the generated form, the split, a Ready line that is always true, and Start."""
 
+from dataclasses import replace
 from typing import Any
 
 import gradio as gr
@@ -16,8 +17,7 @@ class TrainTab:
 
     def __init__(self, context: Context, shell: Shell) -> None:
         self.context, self.shell = context, shell
-        self.problem = problem_box("train-problem")
-        self.form_key = gr.State("")
+        self.form_key = shell.hidden()
         with gr.Row(elem_classes="two-columns", elem_id="train-form") as self.group:
             with gr.Column(scale=3, elem_classes="card"):
                 self.framework = gr.Radio([], label=text.FRAMEWORK, elem_classes="cards", elem_id="framework")
@@ -42,11 +42,13 @@ class TrainTab:
                         self.seed = gr.Number(42, label=text.SEED, precision=0, minimum=0, elem_id="seed")
                     gr.HTML(markup.line(text.SPLIT_BELOW, subdued=True))
                 self.ready = gr.HTML(elem_id="ready-line")
+                self.problem = problem_box("train-problem")
+                self.fetch = gr.Button(text.FETCH, visible=False, elem_id="fetch-base")
                 self.start = gr.Button(text.START, variant="primary", size="lg", elem_id="start")
         self.split_inputs = [self.train, self.validation, self.test, self.seed]
         self.outputs = [
             *(self.group, self.problem, self.framework, self.absent, self.base, self.base_note, self.form_key),
-            *(self.plan, self.split_bar, self.ready, self.start, *self.split_inputs),
+            *(self.plan, self.split_bar, self.ready, self.start, self.fetch, *self.split_inputs),
         ]
         self._wire()
 
@@ -88,6 +90,7 @@ class TrainTab:
 
         listen(self.framework.input, self.choose_framework, self.framework)
         listen(self.base.change, self.choose_base, self.base)
+        listen(self.fetch.click, self.fetch_base)
         for part in self.split_inputs:
             listen(part.change, self.choose_split, *self.split_inputs)
 
@@ -99,12 +102,16 @@ class TrainTab:
         address = asked.address.having(base=(base or "").strip())
         if address == asked.address or not address.framework:
             return {}
-        fetching: Updates = {}
         if choices.must_be_fetched(address.base):  # it is downloaded as soon as it is chosen
-            asked.visitor.require()
-            self.context.supervisor.fetch_base_model(address.base, token=asked.visitor.token)
-            fetching = self.shell.watch()
-        return {self.shell.address: address.query()} | fetching | self._readiness(address)
+            return self.fetch_base(replace(asked, address=address))
+        return {self.shell.address: address.query()} | self._readiness(address)
+
+    def fetch_base(self, asked: Asked) -> Updates:
+        """Begin to download the chosen base model, or try again."""
+        asked.visitor.require()
+        self.context.supervisor.fetch_base_model(asked.address.base, token=asked.visitor.token)
+        changed: Updates = {self.shell.address: asked.address.query()}
+        return changed | self.shell.watch() | self._readiness(asked.address)
 
     def choose_split(self, asked: Asked, train: float, validation: float, test: float, seed: float) -> Updates:
         address = asked.address.having(split=choices.split_values(train, validation, test, seed))
@@ -172,6 +179,7 @@ class TrainTab:
         return {
             self.ready: markup.ready(line.sentence) if line.ready else markup.problem(line.sentence),
             self.start: gr.Button(interactive=line.ready),
+            self.fetch: gr.Button(visible=line.fetchable),
             self.plan: markup.heading(text.PLAN, self._plan(address)),
             self.split_bar: markup.split_bar(line.sizes, text.SPLIT_PARTS) if line.sizes else "",
             self.base_note: choices.base_note(address),
