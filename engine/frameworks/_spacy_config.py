@@ -14,7 +14,7 @@ class SpacyConfig(TrainerConfig):
     """A text categorizer in a spaCy pipeline."""
 
     architecture: Literal["bow", "cnn", "ensemble"] = knob(
-        "bow",
+        "ensemble",
         "Architecture",
         "bow: words alone, fastest. cnn: words in their context. ensemble: both.",
         level="basic",

@@ -44,6 +44,7 @@ class SpaCy(Framework):
         report.stage("training")
         training.run()
         report.stage("saving")
+        out_dir.mkdir(parents=True, exist_ok=True)
         nlp.to_disk(out_dir)
 
     def load(self, model_dir: Path, task: str) -> Predictor:
