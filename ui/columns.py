@@ -18,7 +18,7 @@ class Columns:
 
     def __init__(self, context: Context, shell: Shell) -> None:
         self.context, self.shell = context, shell
-        self.key = shell.hidden()
+        self.key = shell.columns_key
         self.outputs = [self.key]
 
     def draw(self, summary: Any, outputs: list[Any]) -> None:

@@ -32,18 +32,16 @@ class Shell:
 
     def __init__(self, context: Context) -> None:
         self.context = context
-        self.address = gr.Textbox("", visible="hidden", elem_id="address", show_label=False)
-        self.title = gr.Textbox(text.TITLE, visible="hidden", elem_id="tab-title", show_label=False)
+        self.address = _unseen()
+        self.title = _unseen(text.TITLE)
         self.drafts = gr.BrowserState({}, storage_key="annotune-code", secret="annotune-code")
         self.seen = gr.State({})  # what the poller has sent and need not send again
         self.timer = gr.Timer(1, active=False)
+        # What each drawn form was drawn for: a change draws it anew. They live here, outside of the steps, because a
+        # step that is not open yet is not mounted, and nothing in it reports a change (Gradio 6.31).
+        self.columns_key, self.roles_key, self.form_key = (_unseen() for _ in range(3))
         self.title.change(None, self.title, js=SET_TITLE, api_visibility="private")
         self.walkthrough: gr.Walkthrough | None = None
-
-    @staticmethod
-    def hidden() -> gr.Textbox:
-        """A value that lives in the page unseen; its change can trigger a drawing, also when a poller changes it."""
-        return gr.Textbox("", visible="hidden", show_label=False)
 
     def keep_in_address_bar(self) -> None:
         """From now on the address bar follows the choices, so that a reload loses none."""
@@ -137,6 +135,11 @@ def _told(error: Exception, problem: gr.HTML) -> Updates:
         return {problem: shown(error)}
     logger.error("A handler of the page failed", exc_info=error)
     return {problem: gr.HTML(markup.problem(text.BUG, text.BUG_HINT), visible=True)}
+
+
+def _unseen(value: str = "") -> gr.Textbox:
+    """A value that lives in the page without being seen; its change can trigger something."""
+    return gr.Textbox(value, visible="hidden", show_label=False)
 
 
 def problem_box(elem_id: str) -> gr.HTML:

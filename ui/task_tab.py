@@ -16,7 +16,7 @@ class TaskTab:
 
     def __init__(self, context: Context, shell: Shell) -> None:
         self.context, self.shell = context, shell
-        self.roles_key = shell.hidden()
+        self.roles_key = shell.roles_key
         with gr.Row(elem_classes="two-columns"):
             with gr.Column(scale=2, elem_classes="card side"):
                 self.task = gr.Radio(self._cards(), label=text.TASK, elem_classes="cards", elem_id="task")

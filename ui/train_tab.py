@@ -17,7 +17,7 @@ class TrainTab:
 
     def __init__(self, context: Context, shell: Shell) -> None:
         self.context, self.shell = context, shell
-        self.form_key = shell.hidden()
+        self.form_key = shell.form_key
         with gr.Row(elem_classes="two-columns", elem_id="train-form") as self.group:
             with gr.Column(scale=3, elem_classes="card"):
                 self.framework = gr.Radio([], label=text.FRAMEWORK, elem_classes="cards", elem_id="framework")
