@@ -16,6 +16,7 @@ from engine.tasks.task import TaskData
 
 ROOT = Path(__file__).parents[1]
 PAIRS = 3
+ITERATIONS = 3  # pairs per row and kind, in both
 # The same training as SetFit's own documentation writes it: same rows, pairs, epochs, batch, then accuracy on test.
 BARE = """
 import json, sys
@@ -49,7 +50,7 @@ def measure() -> list[tuple[str, float, float, str]]:
             ours, run_dir = _ours(Path(home), spec)
             data = TaskData.load(run_dir.data_dir)
             request = {name: str(run_dir.data_dir / f"{name}.arrow") for name in ("train", "test")}
-            request |= {"classes": data.info["classes"], "base": locate(spec.base_model), "num_iterations": 5}
+            request |= {"classes": data.info["classes"], "base": locate(spec.base_model), "num_iterations": ITERATIONS}
             bare, accuracy = _bare(request | {"out": str(Path(home) / f"bare{i}")}, Path(home))
             ours_accuracy = run_dir.report["metrics"]["accuracy"]
             print(f"  ours {ours:.1f} s, accuracy {ours_accuracy:.3f}   bare {bare:.1f} s, {accuracy:.3f}", flush=True)
@@ -66,7 +67,7 @@ def _spec(home: Path) -> RunSpec:
         task={"task": "text-classification", "fields": {"text": "text", "label": "topic"}, "strategy": "majority"},
         framework="setfit",
         base_model="sentence-transformers/all-MiniLM-L6-v2",
-        config={"num_iterations": 5},
+        config={"num_iterations": ITERATIONS, "max_pairs": None},
         split=SplitSpec(train=0.8, validation=0, test=0.2),
     )
 

@@ -52,6 +52,16 @@ def check(folder: Path, _secrets: dict[str, str], report: Report) -> dict[str, A
 def train(folder: Path, _secrets: dict[str, str], report: Report) -> dict[str, Any]:
     """Prepare, train and evaluate the run in this run directory; leaves model/, report.json and README.md."""
     run_dir = RunDirectory(folder)
+    try:
+        return _train(run_dir, report)
+    except BaseException:
+        shutil.rmtree(run_dir.model_dir, ignore_errors=True)  # half a model is none, and the disk may be full
+        raise
+    finally:
+        shutil.rmtree(run_dir.checkpoints_dir, ignore_errors=True)
+
+
+def _train(run_dir: RunDirectory, report: Report) -> dict[str, Any]:
     spec = run_dir.spec
     framework = FRAMEWORKS[spec.framework]
     run_dir.write_spec(spec.model_copy(update={"versions": _versions(framework.requires)}))
@@ -69,7 +79,6 @@ def train(folder: Path, _secrets: dict[str, str], report: Report) -> dict[str, A
     figures = evaluate(spec.framework, prepared.task, prepared.data, run_dir.model_dir, report)
     figures["seconds"] = {"train": seconds} | figures.get("seconds", {})
     write_report(run_dir, spec, prepared, figures | {"stopped_early": report.stop_requested})
-    shutil.rmtree(run_dir.checkpoints_dir, ignore_errors=True)
     return {"metrics": figures["metrics"], "n_test": figures["n"]["test"], "seconds": seconds}
 
 

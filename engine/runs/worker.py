@@ -5,6 +5,7 @@ Exit codes: 0 finished, 1 failed, 130 cancelled. Anything else is a crash, and t
 
 import errno
 import json
+import os
 import sys
 import traceback
 from collections.abc import Callable
@@ -56,7 +57,7 @@ def in_words(error: Exception) -> tuple[str, str]:
     """What to tell the owner: a UserError's own words, a known cause, or where to look for an unknown one."""
     if isinstance(error, UserError):
         return error.message, error.hint
-    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+    if _is_disk_full(error):
         return "The disk is full.", "Delete old runs on the Runs page, or free space, and start again."
     if isinstance(error, MemoryError) or "out of memory" in str(error).lower():
         return "There was not enough memory.", "Use a smaller batch, shorter texts or a smaller base model."
@@ -64,6 +65,12 @@ def in_words(error: Exception) -> tuple[str, str]:
         f"Something unexpected happened: {type(error).__name__}.",
         "The log has the details; nothing was lost. Please report it if it happens again.",
     )
+
+
+def _is_disk_full(error: BaseException) -> bool:
+    """Also as Rust libraries tell it: safetensors and tokenizers raise their own errors with the system's words."""
+    said = isinstance(error, OSError) and error.errno == errno.ENOSPC or os.strerror(errno.ENOSPC) in str(error)
+    return said or (error.__cause__ is not None and _is_disk_full(error.__cause__))
 
 
 def _explain(error: Exception, secrets: dict[str, str]) -> None:

@@ -16,6 +16,7 @@ from engine.runs.events import EventLog, EventReport, EventWriter, read_events
 WORKERS = {
     "finish": "report.stage('training'); report.metrics({'loss': 0.5}, step=1); return {'answer': 42}",
     "fail": "from engine.errors import UserError; raise UserError('It went wrong.', 'Do this.')",
+    "full": "raise RuntimeError('Error while serializing: I/O error: No space left on device (os error 28)')",
     "bug": "raise KeyError('secret ' + secrets['token'])",
     "wait": "report.stage('training')\n  import time\n  while not report.stop_requested: time.sleep(0.02)\n"
     "  return {'kept': 1}",
@@ -56,6 +57,11 @@ def test_job_that_fails_says_it_in_its_own_words(tmp_path: Path) -> None:
     assert start(tmp_path, "fail").wait() == 1
     status = job.status(tmp_path)
     assert (status.state, status.message, status.hint) == ("failed", "It went wrong.", "Do this.")
+
+
+def test_job_on_a_full_disk_says_so_however_the_library_tells_it(tmp_path: Path) -> None:
+    assert start(tmp_path, "full").wait() == 1
+    assert job.status(tmp_path).message == "The disk is full."
 
 
 def test_job_with_a_bug_keeps_the_traceback_in_the_log_without_the_secret(tmp_path: Path) -> None:
