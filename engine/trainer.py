@@ -16,7 +16,7 @@ from engine.frameworks.validation import config_class, validate_config
 from engine.registry import FRAMEWORKS
 from engine.runs.events import Report
 from engine.runs.run_directory import RunDirectory, RunSpec, SplitSpec
-from engine.runs.work import write_report
+from engine.runs.work import package_versions, write_report
 from engine.settings import Settings
 from engine.tasks.preparation import prepare
 from engine.tasks.training_task import TrainingTask
@@ -136,7 +136,11 @@ class ArgillaTrainer:
         self._framework.train(self._config, self._task.task, data, base, work.model_dir, report)
         figures = evaluate(self._framework.name, self._task.task, data, work.model_dir, report)
         spec = self._spec.model_copy(
-            update={"base_model": self._base_model, "config": self._config.model_dump(exclude_defaults=True)}
+            update={
+                "base_model": self._base_model,
+                "config": self._config.model_dump(exclude_defaults=True),
+                "versions": package_versions(self._framework.requires),
+            }
         )
         run_dir = _run_directory(Path(output_dir))
         shutil.copytree(work.model_dir, run_dir.model_dir, dirs_exist_ok=True)

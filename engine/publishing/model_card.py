@@ -196,7 +196,7 @@ def _limits(report: dict[str, Any], base: BaseModel, files: list[str]) -> str:
 def _limits_of_the_figures(report: dict[str, Any], n_test: int | None) -> list[str]:
     figures, baseline = report.get("metrics"), (report.get("baseline") or {}).get("metrics") or {}
     if not figures:
-        return []
+        return ["It was not tested: no rows were kept out of training, so nothing says how good it is."]
     limits = []
     if n_test is not None and n_test < FEW_TEST_ROWS:
         limits.append(f"{_count(n_test, 'test row')} are few: the true figures may differ by several points.")

@@ -64,7 +64,7 @@ def train(folder: Path, _secrets: dict[str, str], report: Report) -> dict[str, A
 def _train(run_dir: RunDirectory, report: Report) -> dict[str, Any]:
     spec = run_dir.spec
     framework = FRAMEWORKS[spec.framework]
-    run_dir.write_spec(spec.model_copy(update={"versions": _versions(framework.requires)}))
+    run_dir.write_spec(spec.model_copy(update={"versions": package_versions(framework.requires)}))
     report.stage("preparing")
     prepared = prepare_run(run_dir, report)
     config = validate_config(spec.framework, prepared.task, spec.config)
@@ -145,7 +145,8 @@ def public_source(source: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in source.items() if key != "path"}
 
 
-def _versions(packages: tuple[str, ...]) -> dict[str, str]:
+def package_versions(packages: tuple[str, ...]) -> dict[str, str]:
+    """Python's version and those of `packages` and the libraries under them, as installed."""
     found = {"python": platform.python_version()}
     for package in dict.fromkeys((*packages, *RECORDED_PACKAGES)):
         try:

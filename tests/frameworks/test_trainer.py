@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from engine import ArgillaTrainer, FeedbackDataset, TrainingTask, UserError
+from tests.hub_server import HubServer
 
 DATASET = FeedbackDataset.example()
 TASK = TrainingTask.for_text_classification(text=DATASET.field_by_name("text"), label=DATASET.question_by_name("topic"))
@@ -133,3 +134,41 @@ def test_loaded_model_and_tokenizer_are_taken(tmp_path: Path) -> None:
     run.update_config(max_steps=2)
     run.train(output_dir=tmp_path / "model")
     assert len(run.predict("a parcel")) == 5
+
+
+EXAMPLE = Path(__file__).parents[2] / "examples" / "support_messages"
+KEPT = {".yaml", ".parquet", ".md"}
+
+
+@pytest.mark.slow
+def test_guide_as_written_from_a_hub_dataset_to_a_model_on_the_hub(
+    tmp_path: Path, hub: HubServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = {str(path.relative_to(EXAMPLE)): path.read_bytes() for path in EXAMPLE.rglob("*") if path.suffix in KEPT}
+    hub.add_repo("dataset", "argilla/emotion", files)
+    monkeypatch.chdir(tmp_path)
+    dataset = FeedbackDataset.from_huggingface(repo_id="argilla/emotion")
+    task = TrainingTask.for_text_classification(
+        text=dataset.field_by_name("text"),
+        label=dataset.question_by_name("topic"),
+        label_strategy=None,  # default presets
+    )
+    setfit_trainer = ArgillaTrainer(dataset=dataset, task=task, framework="setfit", max_records=80)
+    setfit_trainer.update_config(num_iterations=1)
+    setfit_trainer.train(output_dir="my_setfit_model")
+    scores = setfit_trainer.predict("This is awesome!")
+    assert {entry["label"] for entry in scores} == set(dataset.question_by_name("topic").labels)
+    assert sorted(path.name for path in tmp_path.iterdir() if path.name != "hf_home") == ["my_setfit_model"]
+
+    from setfit import SetFitModel
+
+    loaded = SetFitModel.from_pretrained("my_setfit_model")
+    assert str(loaded.predict(["This is awesome!"])[0]) == scores[0]["label"]
+
+    url = setfit_trainer.push_to_huggingface("ann/emotions", token="hf_ann")
+    assert url == f"{hub.url}/ann/emotions"
+    assert hub.repo("model", "ann/emotions").private
+    assert {"model.safetensors", "model_head.pkl", "README.md"} <= set(hub.files("model", "ann/emotions"))
+    card = hub.files("model", "ann/emotions")["README.md"].decode()
+    assert "argilla/emotion" in card
+    assert "no test rows" in card.lower() or "not tested" in card.lower()
