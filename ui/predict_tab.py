@@ -10,7 +10,7 @@ from engine import UserError
 from ui import data_view, markup, sentences, text
 from ui.address import Address
 from ui.people import Context
-from ui.shell import Asked, Shell, Updates, problem_box
+from ui.shell import Asked, Shell, Updates, downloadable, problem_box
 
 SHOWN_LABELS = 8
 
@@ -92,7 +92,7 @@ class PredictTab:
         for step in self.context.supervisor.predict_file(asked.address.run, Path(path), column.strip() or None):
             if "path" in step:
                 done = markup.ready(sentences.rows_predicted(step.get("rows")))
-                yield {self.made: str(step["path"]), self.file_bar: done}
+                yield {self.made: downloadable(self.made, Path(step["path"])), self.file_bar: done}
             else:
                 detail = sentences.steps(step["step"], step["total"], text.ROWS)
                 share = step["step"] / step["total"] if step["total"] else None

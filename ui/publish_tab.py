@@ -8,7 +8,7 @@ from engine import FRAMEWORKS, UserError, suggested_name
 from ui import markup, sentences, text
 from ui.address import Address
 from ui.people import Context
-from ui.shell import Asked, Shell, Updates, problem_box
+from ui.shell import Asked, Shell, Updates, downloadable, problem_box
 
 
 class PublishTab:
@@ -67,7 +67,7 @@ class PublishTab:
 
     def zip_model(self, asked: Asked) -> Updates:
         path = self.context.supervisor.zip_model(asked.address.run)
-        return {self.zip: gr.File(str(path), visible=True)}
+        return {self.zip: gr.File(downloadable(self.zip, path), visible=True)}
 
     def show(self, address: Address) -> Updates:
         """The form for a finished run; what has become of an earlier push."""

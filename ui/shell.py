@@ -4,9 +4,11 @@ import inspect
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
+from gradio.processing_utils import save_file_to_cache
 
 from engine import UserError
 from ui import markup, text
@@ -79,54 +81,72 @@ class Shell:
         `at_load`: the choices come from the browser's address bar, not from the page.
         """
         options = {"show_progress": "hidden", "api_visibility": "private"} | options
-        wrap = self._streamed if inspect.isgeneratorfunction(handler) else self._guarded
-        call = self._asked(wrap(handler, problem), at_load)
+        streams = inspect.isgeneratorfunction(handler)
+        asked = self._asked(at_load)
+        wrapped = _streamed(handler, asked, problem) if streams else _guarded(handler, asked, problem)
         outputs = unique([*outputs, *self.parts, problem])
-        return trigger(call, [self.address, self.drafts, *inputs], outputs, **options)
+        return trigger(wrapped, [self.address, self.drafts, *inputs], outputs, **options)
 
-    def _asked(self, handler: Callable[..., Any], at_load: bool) -> Callable[..., Any]:
-        """Read who asks and what is chosen; code is dropped here for whoever may not run any."""
+    def _asked(self, at_load: bool) -> Callable[..., Asked]:
+        """Reads who asks and what is chosen; code is dropped here for whoever may not run any."""
 
-        def call(
+        def read(
             request: gr.Request,
             profile: gr.OAuthProfile | None,
             token: gr.OAuthToken | None,
             query: str,
             drafts: dict[str, str],
-            *values: Any,
-        ) -> Any:
+        ) -> Asked:
             who = visitor(self.context, profile, token)
             address = Address.parse(str(request.query_params) if at_load else query, drafts)
             if address.code and not who.may_run_code:
                 address = address.having(code=False, cell="")
-            return handler(Asked(address, who), *values)
+            return Asked(address, who)
 
-        return call
+        return read
 
-    @staticmethod
-    def _guarded(handler: Callable[..., Updates | None], problem: gr.HTML) -> Callable[..., Updates]:
-        """The boundary of the page: nothing that a handler raises reaches the browser as a traceback."""
 
-        def call(*values: Any) -> Updates:
-            try:
-                return {problem: gr.HTML(visible=False)} | (handler(*values) or {})
-            except Exception as error:
-                return _told(error, problem)
+def _guarded(handler: Callable[..., Updates | None], asked: Callable[..., Asked], problem: gr.HTML) -> Callable:
+    """The boundary of the page: nothing that a handler raises reaches the browser as a traceback.
 
-        return call
+    Gradio fills the first three arguments by their annotations.
+    """
 
-    @staticmethod
-    def _streamed(handler: Callable[..., Iterator[Updates]], problem: gr.HTML) -> Callable[..., Iterator[Updates]]:
-        """The same for a handler that yields its updates."""
+    def call(
+        request: gr.Request,
+        profile: gr.OAuthProfile | None,
+        token: gr.OAuthToken | None,
+        query: str,
+        drafts: dict[str, str],
+        *values: Any,
+    ) -> Updates:
+        try:
+            found = handler(asked(request, profile, token, query, drafts), *values)
+            return {problem: gr.HTML(visible=False)} | (found or {})
+        except Exception as error:
+            return _told(error, problem)
 
-        def call(*values: Any) -> Iterator[Updates]:
-            try:
-                yield {problem: gr.HTML(visible=False)}
-                yield from handler(*values)
-            except Exception as error:
-                yield _told(error, problem)
+    return call
 
-        return call
+
+def _streamed(handler: Callable[..., Iterator[Updates]], asked: Callable[..., Asked], problem: gr.HTML) -> Callable:
+    """The same for a handler that yields its updates."""
+
+    def call(
+        request: gr.Request,
+        profile: gr.OAuthProfile | None,
+        token: gr.OAuthToken | None,
+        query: str,
+        drafts: dict[str, str],
+        *values: Any,
+    ) -> Iterator[Updates]:
+        try:
+            yield {problem: gr.HTML(visible=False)}
+            yield from handler(asked(request, profile, token, query, drafts), *values)
+        except Exception as error:
+            yield _told(error, problem)
+
+    return call
 
 
 def _told(error: Exception, problem: gr.HTML) -> Updates:
@@ -153,3 +173,8 @@ def shown(error: UserError) -> Any:
 
 def unique(components: Sequence[Any]) -> list[Any]:
     return list(dict.fromkeys(components))
+
+
+def downloadable(component: gr.File, path: Path) -> str:
+    """A file of ours copied to where Gradio serves downloads from; the data folder itself is never served."""
+    return save_file_to_cache(path, component.GRADIO_CACHE)

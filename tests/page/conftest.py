@@ -48,7 +48,8 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
         env = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "LD_LIBRARY_PATH") if name in os.environ}
         env |= hub.env(folder / "hf_home")
         env |= {"ANNOTUNE_HOME": str(folder / "data"), "HF_TOKEN": "hf_alice", "OMP_NUM_THREADS": "1", "CI": "1"}
-        env |= {"GRADIO_SERVER_PORT": str(port), "GRADIO_TEMP_DIR": str(folder / "uploads")}
+        (folder / "tmp").mkdir()  # Gradio serves files of the temporary folder, so the data must lie outside of it
+        env |= {"GRADIO_SERVER_PORT": str(port), "TMPDIR": str(folder / "tmp")}
         command = [sys.executable, str(ROOT / "app.py")]
         process = subprocess.Popen(command, cwd=ROOT, env=env, stdout=log, stderr=subprocess.STDOUT)
         try:
