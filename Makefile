@@ -46,7 +46,8 @@ browser:
 	$(PYTHON) -c 'import sys; sys.exit("Annotune needs Python 3.11 or newer, this is " + sys.version.split()[0]) if sys.version_info < (3, 11) else None'
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
-	-$(BIN)/python -m compileall -q .venv/lib app.py ui engine
+	@# Compiled ahead, or the first start would pay for it; some packages carry templates that are not Python.
+	@$(BIN)/python -m compileall -q .venv/lib app.py ui engine >/dev/null 2>&1 || true
 	touch $@
 
 .venv/installed-tests: .venv/installed requirements-test.txt
