@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
+from engine.runs import job
 from tests.hub_server import HubServer
 
 ROOT = Path(__file__).parents[2]
@@ -59,6 +60,8 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
         finally:
             process.terminate()
             process.wait(timeout=30)
+            for run in (folder / "data" / "runs").glob("*"):  # a run outlives its page, but not these tests
+                job.stop(run, grace=5)
 
 
 def _free_port() -> int:
