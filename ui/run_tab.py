@@ -24,7 +24,8 @@ class RunTab:
 
     def __init__(self, context: Context, shell: Shell) -> None:
         self.context, self.shell = context, shell
-        self.problem = problem_box("run-problem")
+        self.ended = problem_box("run-problem")  # how the run ended; beside it what went wrong with a click
+        self.problem = problem_box("stop-problem")
         with gr.Column(visible=False, elem_classes="card", elem_id="run-live") as self.group:
             with gr.Row(elem_classes="title-row"):
                 self.heading = gr.HTML(elem_id="run-heading")
@@ -43,7 +44,17 @@ class RunTab:
                 with gr.Accordion(text.AS_PYTHON, open=False):
                     self.python = gr.Code(language="python", interactive=False, show_label=False, elem_id="run-python")
         self.outputs = [
-            *(self.group, self.problem, self.heading, self.keep, self.cancel, self.bar, self.details, self.plots),
+            *(
+                self.group,
+                self.problem,
+                self.ended,
+                self.heading,
+                self.keep,
+                self.cancel,
+                self.bar,
+                self.details,
+                self.plots,
+            ),
             *(self.loss, self.score, self.notes, self.log, self.python),
         ]
         self.shell.listen(self.keep.click, self.stop_and_keep, [], self.outputs, self.problem)
@@ -67,7 +78,7 @@ class RunTab:
     def show(self, address: Address) -> Updates:
         """The run of the address, or nothing while there is none."""
         if not address.run:
-            return {self.group: gr.Column(visible=False)}
+            return {self.group: gr.Column(visible=False), self.ended: gr.HTML(visible=False)}
         status = self.context.supervisor.status(address.run)
         return self._header(address) | self._moment(address, status)
 
@@ -87,11 +98,11 @@ class RunTab:
         ended_badly = not status.live and status.state != "finished"
         error = markup.problem(text.ENDED.get(status.state, "") + " " + status.message, status.hint)
         return {
-            self.problem: gr.HTML(error if ended_badly else "", visible=ended_badly),
+            self.ended: gr.HTML(error if ended_badly else "", visible=ended_badly),
             self.group: gr.Column(visible=True),
             self.bar: progress(status),
             self.keep: gr.Button(text.STOP_KEEP, visible=status.live, interactive=status.stage == "training"),
-            self.cancel: gr.Button(text.CANCEL, visible=status.live, interactive=True),
+            self.cancel: gr.Button(text.CANCEL, visible=status.live, interactive=status.state == "running"),
             self.plots: gr.Row(visible=len(losses) > 0),
             self.loss: losses,
             self.score: gr.LinePlot(scores, visible=scores["step"].nunique() > 1),

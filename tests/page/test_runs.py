@@ -37,7 +37,7 @@ def test_reload_and_second_tab_find_the_live_run_and_cancel_is_told(page: Page, 
 
 def test_killed_worker_is_told_as_interrupted_and_can_be_deleted(page: Page, app: App) -> None:
     run_id = begin(page)
-    expect(page.locator("#run-bar")).to_contain_text("…")
+    expect(page.locator("#run-bar")).to_contain_text("Training", timeout=120_000)
     os.kill(int((app.home / "runs" / run_id / "lock").read_text()), signal.SIGKILL)
     expect(page.locator("#run-problem")).to_contain_text("The run was interrupted.")
     open_page(page, app.url + "/runs")
