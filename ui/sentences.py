@@ -43,7 +43,7 @@ def ago(then: float, now: float) -> str:
     if seconds < 60:
         return "just now"
     if seconds < 86_400:
-        return f"{duration(seconds)} ago"
+        return f"{seconds // 3600:.0f} h ago" if seconds >= 3600 else f"{duration(seconds)} ago"
     return time.strftime("%-d %b %Y", time.localtime(then))
 
 

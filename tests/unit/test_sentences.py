@@ -1,0 +1,45 @@
+"""Figures in words."""
+
+from ui import sentences
+
+REPORT = {
+    "n": {"train": 272, "validation": 38, "test": 78},
+    "metrics": {"accuracy": 68 / 78, "f1_macro": 0.861, "f1_micro": 0.872},
+    "intervals": {"accuracy": [0.7805, 0.9292]},
+    "baseline": {"name": "Always “billing”", "metrics": {"accuracy": 0.33}},
+}
+
+
+def test_verdict_says_right_of_how_many_the_interval_and_the_baseline() -> None:
+    assert sentences.verdict(REPORT) == (
+        "Right on 68 of 78 unseen texts (87 %, 95 % interval 78–93 %). Always “billing” would be right on 33 %."
+    )
+
+
+def test_verdict_without_test_rows_claims_nothing() -> None:
+    report = {"n": {"train": 10, "validation": 0, "test": 0}, "metrics": None}
+    assert sentences.verdict(report) == "There were no test rows, so nothing is known about unseen texts."
+
+
+def test_row_counts_tell_ties_with_their_seed() -> None:
+    counts = {"ties": 9, "duplicates": 0, "no labels": 1}
+    assert sentences.row_counts(388, 400, counts, 42) == (
+        "388 rows from 400 records · 9 ties drawn by lot (seed 42) · 1 row with no labels"
+    )
+
+
+def test_ready_line_tells_time_and_rows() -> None:
+    assert sentences.ready((272, 38, 78), 118.0) == (
+        "Ready · about 2 min here · 272 training, 38 validation, 78 test rows"
+    )
+
+
+def test_durations_and_clocks() -> None:
+    assert [sentences.duration(s) for s in (0.4, 41, 90, 3725)] == ["0 s", "41 s", "2 min", "1 h 2 min"]
+    assert [sentences.clock(s) for s in (41, 3725)] == ["0:41", "1:02:05"]
+
+
+def test_times_are_relative_within_a_day() -> None:
+    assert sentences.ago(1_000, 1_030) == "just now"
+    assert sentences.ago(1_000, 1_000 + 7_200) == "2 h ago"
+    assert sentences.ago(0, 10 * 86_400).endswith("1970")
