@@ -8,6 +8,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,16 +42,16 @@ class App:
     hub: HubServer
 
 
-@pytest.fixture(scope="session")
-def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
-    folder = tmp_path_factory.mktemp("app")
+@contextmanager
+def running_app(folder: Path, **extra: str) -> Iterator[App]:
+    """The real app with a Hub of its own. `extra`: environment on top; "HUB" in a value is the Hub's address."""
     port = _free_port()
+    (folder / "tmp").mkdir()  # Gradio serves files of the temporary folder, so the data must lie outside of it
     with HubServer() as hub, (folder / "app.log").open("wb") as log:
         env = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "LD_LIBRARY_PATH") if name in os.environ}
-        env |= hub.env(folder / "hf_home")
-        env |= {"ANNOTUNE_HOME": str(folder / "data"), "HF_TOKEN": "hf_alice", "OMP_NUM_THREADS": "1", "CI": "1"}
-        (folder / "tmp").mkdir()  # Gradio serves files of the temporary folder, so the data must lie outside of it
-        env |= {"GRADIO_SERVER_PORT": str(port), "TMPDIR": str(folder / "tmp")}
+        env |= hub.env(folder / "hf_home") | {"ANNOTUNE_HOME": str(folder / "data"), "TMPDIR": str(folder / "tmp")}
+        env |= {"GRADIO_SERVER_PORT": str(port), "OMP_NUM_THREADS": "1", "CI": "1"}
+        env |= {name: value.replace("HUB", hub.url) for name, value in extra.items()}
         command = [sys.executable, str(ROOT / "app.py")]
         process = subprocess.Popen(command, cwd=ROOT, env=env, stdout=log, stderr=subprocess.STDOUT)
         try:
@@ -62,6 +63,13 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
             process.wait(timeout=30)
             for run in (folder / "data" / "runs").glob("*"):  # a run outlives its page, but not these tests
                 job.stop(run, grace=5)
+
+
+@pytest.fixture(scope="session")
+def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
+    """A personal machine with alice's token."""
+    with running_app(tmp_path_factory.mktemp("app"), HF_TOKEN="hf_alice") as app:
+        yield app
 
 
 def _free_port() -> int:

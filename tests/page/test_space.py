@@ -1,0 +1,63 @@
+"""On a Space: whoever is not its owner may look, and is told what to do; its owner signs in and works."""
+
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.page import steps
+from tests.page.conftest import App, open_page, running_app
+
+SPACE = {
+    "SPACE_ID": "alice/annotune",
+    "SPACE_AUTHOR_NAME": "alice",
+    "SPACE_REPO_NAME": "annotune",
+    "OAUTH_CLIENT_ID": "test-client",
+    "OAUTH_CLIENT_SECRET": "test-secret",
+    "OAUTH_SCOPES": "openid profile contribute-repos read-repos gated-repos read-memberships",
+    "OPENID_PROVIDER_URL": "HUB",
+    "HF_TOKEN": "hf_alice",  # a secret of the Space: it must serve nobody
+}
+
+
+@pytest.fixture(scope="module")
+def space(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
+    with running_app(tmp_path_factory.mktemp("space"), **SPACE) as app:
+        yield app
+
+
+def visit(space: App, browser: Browser, name: str | None) -> Page:
+    """The Space's page as this person sees it; None: signed out."""
+    context = browser.new_context(viewport={"width": 1280, "height": 900})
+    page = context.new_page()
+    if name:
+        context.add_cookies([{"name": "login_as", "value": name, "url": space.url}])
+    open_page(page, space.url)
+    if name:
+        page.get_by_text("Sign in with Hugging Face").click()
+        expect(page.get_by_text(f"Sign out ({name})")).to_be_visible()
+        page.wait_for_timeout(1500)
+    return page
+
+
+def test_signed_out_visitor_is_asked_to_sign_in(space: App, browser: Browser) -> None:
+    page = visit(space, browser, None)
+    page.click("#try-example")
+    expect(page.locator("#data-problem")).to_contain_text("Sign in to train here.")
+    page.context.close()
+
+
+def test_stranger_is_told_whose_space_it_is(space: App, browser: Browser) -> None:
+    page = visit(space, browser, "bob")
+    page.click("#try-example")
+    expect(page.locator("#data-problem")).to_contain_text("This Space belongs to alice, and you are signed in as bob")
+    page.context.close()
+
+
+def test_owner_signs_in_and_loads_data(space: App, browser: Browser) -> None:
+    page = visit(space, browser, "alice")
+    steps.load_example(page)
+    steps.to_task(page)
+    page.locator("#use-code input").check()
+    expect(page.locator("#code .cm-content")).to_contain_text("def formatting_func(sample):")
+    page.context.close()
