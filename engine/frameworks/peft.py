@@ -94,8 +94,9 @@ class Peft(Framework):
         tokenizer = _hf.load_tokenizer(base)
         model = _hf.load_classifier(base, tokenizer, data.info)
         resized = model.config.vocab_size != AutoConfig.from_pretrained(base).vocab_size
+        settings = lora_config(config)
         try:
-            adapted = get_peft_model(model, lora_config(config))
+            adapted = get_peft_model(model, settings)
         except ValueError as error:
             raise UserError(f"PEFT refuses this adapter: {error}", "Change “Layers adapted”.") from error
         trainable, total = adapted.get_nb_trainable_parameters()
