@@ -72,14 +72,11 @@ def config_class(address: Address) -> Any:
     return FRAMEWORKS[address.framework].configs[address.task]
 
 
-def split_values(train: float, validation: float, test: float, seed: float) -> dict[str, Any]:
-    """Percentages as the address keeps them; nothing when they are the defaults."""
-    values = {
-        "train": round((train or 0) / 100, 4),
-        "validation": round((validation or 0) / 100, 4),
-        "test": round((test or 0) / 100, 4),
-        "seed": int(seed or 0),
-    }
+def split_values(train: float, validation: float, seed: float) -> dict[str, Any]:
+    """Percentages as the address keeps them, test rows being the rest; nothing when they are the defaults."""
+    train, validation = (train or 0) / 100, (validation or 0) / 100
+    shares = {"train": train, "validation": validation, "test": 1 - train - validation}
+    values = {name: round(share, 6) for name, share in shares.items()} | {"seed": int(seed or 0)}
     return {} if values == SplitSpec().model_dump() else values
 
 

@@ -10,6 +10,7 @@ from engine import TASKS, FeedbackDataset, JobStatus
 from ui import choices, markup, sentences, text
 
 SHOWN_LABELS = 30
+SHOWN_BINS = 12
 SHOWN_RECORDS = 5
 SHOWN_CHARS = 160
 LABEL_PLOT = {
@@ -123,7 +124,7 @@ def label_counts(profile: dict[str, Any], question: str) -> gr.BarPlot:
     return gr.BarPlot(
         **{"value": frame, "sort": list(frame["label"]), "caption": caption},
         title=text.LABEL_COUNTS.format(question=question),
-        x_label_angle=-40 if longest * len(top) > 60 else 0,
+        x_label_angle=-40 if longest * len(top) > 36 else 0,
     )
 
 
@@ -142,16 +143,17 @@ def _median(profile: dict[str, Any], name: str) -> float:
 
 
 def lengths(profile: dict[str, Any], field: str) -> gr.BarPlot:
-    histogram = next((f["length_histogram"] for f in profile["fields"] if f["name"] == field), None)
-    edges, counts = histogram["edges"], histogram["counts"]  # the last bin holds all that is longer
-    if len(set(map(round, edges))) < len(edges):
-        edges = [round(edge, 1) for edge in edges]
-    ranges = [f"{edge:,.0f}" for edge in edges[: len(counts)]]
-    frame = pd.DataFrame({"characters": ranges, "records": counts})
-    return gr.BarPlot(
-        **{"value": frame, "sort": ranges, "title": text.TEXT_LENGTH.format(field=field)},
-        x_label_angle=-40,
-    )
+    """How many texts begin at each length; bins are joined two by two while they are too many for a phone."""
+    histogram = next(f["length_histogram"] for f in profile["fields"] if f["name"] == field)
+    edges, counts = list(histogram["edges"]), list(histogram["counts"])
+    while len(counts) > SHOWN_BINS:
+        counts = [sum(counts[i : i + 2]) for i in range(0, len(counts), 2)]
+        edges = edges[::2] if len(edges) % 2 else [*edges[::2], edges[-1]]
+    starts = [f"{edge:,.0f}" for edge in edges[: len(counts)]]
+    if len(set(starts)) < len(starts):
+        starts = [f"{edge:,.1f}" for edge in edges[: len(counts)]]
+    frame = pd.DataFrame({"characters": starts, "records": counts})
+    return gr.BarPlot(value=frame, sort=starts, title=text.TEXT_LENGTH.format(field=field))
 
 
 def first_records(dataset: FeedbackDataset) -> str:

@@ -135,7 +135,7 @@ class RunTab:
 def progress(status: JobStatus) -> str:
     """Stage, bar and what is left, in one line."""
     if status.state == "finished":
-        return markup.working(text.FINISHED, sentences.took(status.elapsed), 1.0)
+        return markup.line(sentences.took(status.elapsed))
     if not status.live:
         return ""
     return markup.working(sentences.stage(status), sentences.running(status), status.fraction) + markup.line(

@@ -233,7 +233,7 @@ def _left(status: JobStatus) -> str:
 
 
 def took(seconds: float) -> str:
-    return f"It took {duration(seconds)}."
+    return f"Finished in {duration(seconds)}."
 
 
 def tab_title(status: JobStatus) -> str:

@@ -31,24 +31,24 @@ class TrainTab:
                 self.plan = gr.HTML(elem_id="train-plan")
                 self.split_bar = gr.HTML(elem_id="split-bar")
                 with gr.Accordion(text.SPLIT_SETTINGS, open=False):
-                    with gr.Row(elem_classes="form-grid"):
+                    with gr.Row(elem_classes="form-grid tight"):
                         self.train = gr.Number(
                             70, label=text.SPLIT_TRAIN, minimum=1, maximum=100, elem_id="split-train"
                         )
                         self.validation = gr.Number(
                             10, label=text.SPLIT_VALIDATION, minimum=0, maximum=99, elem_id="split-validation"
                         )
-                        self.test = gr.Number(20, label=text.SPLIT_TEST, minimum=0, maximum=99, elem_id="split-test")
+                        self.test = gr.Number(20, label=text.SPLIT_TEST, interactive=False, elem_id="split-test")
                         self.seed = gr.Number(42, label=text.SEED, precision=0, minimum=0, elem_id="seed")
                     gr.HTML(markup.line(text.SPLIT_BELOW, subdued=True))
                 self.ready = gr.HTML(elem_id="ready-line")
                 self.problem = problem_box("train-problem")
                 self.fetch = gr.Button(text.FETCH, visible=False, elem_id="fetch-base")
                 self.start = gr.Button(text.START, variant="primary", size="lg", elem_id="start")
-        self.split_inputs = [self.train, self.validation, self.test, self.seed]
+        self.split_inputs = [self.train, self.validation, self.seed]
         self.outputs = [
             *(self.group, self.problem, self.framework, self.absent, self.base, self.base_note, self.form_key),
-            *(self.plan, self.split_bar, self.ready, self.start, self.fetch, *self.split_inputs),
+            *(self.plan, self.split_bar, self.ready, self.start, self.fetch, self.test, *self.split_inputs),
         ]
         self._wire()
 
@@ -113,11 +113,12 @@ class TrainTab:
         changed: Updates = {self.shell.address: asked.address.query()}
         return changed | self.shell.watch() | self._readiness(asked.address)
 
-    def choose_split(self, asked: Asked, train: float, validation: float, test: float, seed: float) -> Updates:
-        address = asked.address.having(split=choices.split_values(train, validation, test, seed))
+    def choose_split(self, asked: Asked, train: float, validation: float, seed: float) -> Updates:
+        address = asked.address.having(split=choices.split_values(train, validation, seed))
         if address == asked.address or not address.framework:
             return {}
-        return {self.shell.address: address.query()} | self._readiness(address)
+        rest = round(100 - (train or 0) - (validation or 0), 4)
+        return {self.shell.address: address.query(), self.test: rest} | self._readiness(address)
 
     def _start(self, address: Address, asked: Asked) -> Updates:
         asked.visitor.require()
@@ -155,9 +156,9 @@ class TrainTab:
             self.absent: gr.HTML(markup.notes(absent), visible=bool(absent)),
             self.base: gr.Dropdown(choices=[(sentences.base_model(m), m.id) for m in models], value=address.base),
             self.form_key: f"{address.task}|{address.framework}|{address.dataset}",
-            self.train: round(split.train * 100, 2),
-            self.validation: round(split.validation * 100, 2),
-            self.test: round(split.test * 100, 2),
+            self.train: round(split.train * 100, 4),
+            self.validation: round(split.validation * 100, 4),
+            self.test: round(split.test * 100, 4),
             self.seed: split.seed,
             **self._readiness(address),
         }
