@@ -27,19 +27,21 @@ def capped_trainer(config: SetFitConfig, report: Report) -> type:
             dataset, loss = super().get_dataset(x, y, args, max_pairs=-1 if limit is None else limit)
             if "sentence_1" not in dataset.column_names:  # triplet losses make their own groups from the rows
                 return dataset, loss
-            if limit is not None and len(dataset) > limit:
-                dataset = dataset.select(range(limit))  # pairs come alike, unlike, alike, …: a prefix stays balanced
+            if config.max_pairs is not None and len(dataset) > config.max_pairs:
+                dataset = dataset.select(range(config.max_pairs))  # alike, unlike, alike, …: a prefix stays balanced
+            used = len(dataset) if config.max_steps <= 0 else min(len(dataset), config.max_steps * config.batch_size)
             possible = len(x) * (len(x) + 1) // 2
-            report.note(
-                f"Training on {len(dataset):,} pairs of texts ({len(x):,} rows make {possible:,} different ones)."
-            )
+            report.note(f"Training on {used:,} pairs of texts ({len(x):,} rows make {possible:,} different ones).")
             return dataset, loss
 
     return CappedTrainer
 
 
 def pair_limit(config: SetFitConfig, rows: int, upstream: int) -> int | None:
-    """The smallest of: what is asked for by hand, what the steps can use, and our cap. None: no limit."""
+    """How many pairs upstream need look for: the smallest of what is asked for, what the steps use, and our cap.
+
+    Looking for fewer finds the same first pairs, without making all the others. None: every pair.
+    """
     wanted = None if config.num_iterations is None else 2 * config.num_iterations * rows
     limits = [limit for limit in (config.max_pairs, wanted, upstream if upstream > 0 else None) if limit is not None]
     return min(limits) if limits else None

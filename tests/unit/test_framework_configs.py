@@ -168,6 +168,17 @@ def test_targets_follow_the_classes_order() -> None:
     assert classification.primary_metric(info) == "f1_macro"
 
 
+def test_validation_figures_average_the_labels_that_occur() -> None:
+    info = {"classes": ["a", "b", "c"], "multi_label": True}
+    expected = [[1, 0, 0], [0, 1, 0]]
+    shy = classification.scores(expected, [[1, 0, 0], [0, 0, 0]], info)
+    bold = classification.scores(expected, [[1, 0, 0], [0, 0, 1]], info)
+    assert shy["f1_macro"] == bold["f1_macro"] == 0.5
+    assert (shy["accuracy"], bold["f1_micro"]) == (0.5, 0.5)
+    single = {"classes": ["a", "b", "c"], "multi_label": False}
+    assert classification.scores([0, 1, 1], [0, 1, 0], single)["accuracy"] == pytest.approx(2 / 3)
+
+
 def test_ranked_gives_every_class_best_first_and_ties_in_order() -> None:
     assert classification.ranked(["a", "b", "c"], [0.2, 0.6, 0.2]) == [
         {"label": "b", "score": 0.6},
