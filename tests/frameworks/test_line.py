@@ -35,7 +35,7 @@ def spec(dataset_id: str, **changes: object) -> RunSpec:
         "task": {"task": "text-classification", "fields": {"text": "text", "label": "topic"}, "strategy": "majority"},
         "framework": "spacy",
         "base_model": "blank:en",
-        "config": {"max_steps": 60, "eval_frequency": 20},
+        "config": {"architecture": "bow", "max_steps": 60, "eval_frequency": 20},
         "split": SplitSpec(),
     }
     return RunSpec(**values | changes)
