@@ -35,6 +35,7 @@ class DataTab:
                 self.overview,
                 self.verdict,
                 self.forward,
+                self.other_task,
                 self.label_card,
                 self.length_card,
             ),
@@ -83,6 +84,7 @@ class DataTab:
         with gr.Row(elem_classes="card next-step"):
             self.verdict = gr.HTML(elem_id="data-verdict")
             self.forward = gr.Button(text.CONTINUE, variant="primary", scale=0, min_width=180, elem_id="data-continue")
+            self.other_task = gr.Button(text.CHOOSE_TASK, scale=0, min_width=180, elem_id="choose-task")
         with gr.Row(elem_classes="two-columns"):
             with gr.Column(elem_classes="card") as self.label_card:
                 self.question = gr.Dropdown([], label=text.COUNTS_OF, interactive=True, elem_id="count-question")
@@ -161,15 +163,24 @@ class DataTab:
         profile = self.context.supervisor.profile(asked.address.dataset)
         return {self.length_plot: data_view.lengths(profile, field)}
 
-    def continue_to(self, task: Any) -> None:
-        """[Continue] opens the task, filled with what the data suggests."""
+    def continue_to(self, task: Any, train: Any) -> None:
+        """[Continue] takes the task that the data suggests and goes on to train it; the other button asks first."""
+
+        def chosen(asked: Asked, step: int) -> Address:
+            dataset = self.context.supervisor.dataset(asked.address.dataset)
+            return choices.with_task(asked.address, dataset).having(step=step, run="")
 
         def forward(asked: Asked) -> Updates:
-            address = choices.with_task(asked.address, self.context.supervisor.dataset(asked.address.dataset))
-            address = address.having(step=2)
+            address = chosen(asked, 3)
+            return self.shell.go(address) | task.show(address) | train.show(address)
+
+        def choose(asked: Asked) -> Updates:
+            address = chosen(asked, 2)
             return self.shell.go(address) | task.show(address)
 
-        self.shell.listen(self.forward.click, forward, [], task.outputs, self.problem)
+        outputs = [*task.outputs, *train.outputs]
+        self.shell.listen(self.forward.click, forward, [], outputs, self.problem)
+        self.shell.listen(self.other_task.click, choose, [], outputs, self.problem)
 
     # ---- what is shown ----------------------------------------------------------------------------------------------
 
@@ -201,6 +212,7 @@ class DataTab:
             self.overview: data_view.overview(dataset, profile),
             self.verdict: verdict,
             self.forward: gr.Button(interactive=ready),
+            self.other_task: gr.Button(visible=ready),
             self.notes: markup.notes(dataset.schema.notes + data_view.findings(profile)),
             self.about: data_view.fields_and_questions(dataset, profile),
             self.records: data_view.first_records(dataset),

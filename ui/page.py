@@ -74,7 +74,7 @@ def _line_page(context: Context) -> None:
             publish = PublishTab(context, shell)
     train.continue_to(run)
     task.continue_to(train)
-    data.continue_to(task)
+    data.continue_to(task, train)
     run.followed_by([train, result, predict, publish])
     publish.open_with(result.forward)
     _follow(shell, [data, task, train, run, result, predict, publish])

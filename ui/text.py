@@ -10,6 +10,7 @@ BUG_HINT = "Nothing you entered was lost. Try again, and report it if it happens
 TRAIN, RUNS = "Train", "Runs"
 STEPS = ("Data", "Task", "Train", "Result", "Publish")
 CONTINUE = "Continue"
+CHOOSE_TASK = "Choose the task"
 
 # ---- forms ----------------------------------------------------------------------------------------------------------
 FORM_EMPTY = " Empty: not set."

@@ -14,12 +14,13 @@ def load_example(page: Page) -> None:
 
 
 def to_task(page: Page) -> None:
-    page.click("#data-continue")
+    page.click("#choose-task")
     expect(page.locator("#preview-rows table")).to_be_visible()
 
 
 def to_train(page: Page) -> None:
-    page.click("#task-continue")
+    """Straight from the data, or on from the task."""
+    page.click("#data-continue" if page.locator("#data-continue").is_visible() else "#task-continue")
     expect(page.locator("#ready-line")).to_contain_text("Ready")
     expect(page.locator("#all-settings")).to_be_visible()
 

@@ -39,7 +39,6 @@ def test_failing_cell_names_its_line_and_keeps_the_code(page: Page) -> None:
 
 def test_setting_out_of_bounds_is_not_ready_and_says_why(page: Page) -> None:
     steps.load_example(page)
-    steps.to_task(page)
     steps.to_train(page)
     steps.fill(page, "body_learning_rate", "-1")
     expect(page.locator("#ready-line")).to_contain_text("Not ready: ")

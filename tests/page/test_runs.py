@@ -12,7 +12,6 @@ from tests.page.conftest import App, open_page
 def begin(page: Page) -> str:
     """Start a training that takes long enough to look at; returns the run's id."""
     steps.load_example(page)
-    steps.to_task(page)
     steps.to_train(page)
     steps.fill(page, "max_pairs", "100000")
     steps.start(page)
