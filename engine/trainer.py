@@ -15,7 +15,7 @@ from engine.frameworks.python_objects import base_from_object, spread_objects
 from engine.frameworks.validation import config_class, validate_config
 from engine.registry import FRAMEWORKS
 from engine.runs.events import Report
-from engine.runs.run_directory import RunDirectory, RunSpec, SplitSpec
+from engine.runs.run_directory import CardFacts, RunDirectory, RunSpec, SplitSpec
 from engine.runs.work import package_versions, write_report
 from engine.settings import Settings
 from engine.tasks.preparation import prepare
@@ -70,7 +70,6 @@ class ArgillaTrainer:
         self._prepared = prepare(chosen, task, self._spec.split)
         self._base_model, self._base = self._find_base(model, tokenizer, lang)
         _use_gpu(gpu_id)
-        self._card_kwargs: dict[str, Any] = {}
         self._take_framework_kwargs(dict(framework_kwargs or {}))
 
     def _find_base(self, model: Any, tokenizer: Any, lang: Any) -> tuple[str, str | None]:
@@ -84,7 +83,14 @@ class ArgillaTrainer:
         return base_from_object(model, tokenizer, Path(self._scratch.name) / "base")
 
     def _take_framework_kwargs(self, kwargs: dict[str, Any]) -> None:
-        self._card_kwargs = dict(kwargs.pop(CARD_KWARGS, {}))
+        facts = kwargs.pop(CARD_KWARGS, {})
+        unknown = set(facts) - set(CardFacts.model_fields)
+        if unknown:
+            raise UserError(
+                f"{CARD_KWARGS} has {', '.join(sorted(unknown))}, which the card does not show.",
+                f"Known: {', '.join(CardFacts.model_fields)}.",
+            )
+        self._spec = self._spec.model_copy(update={"card": CardFacts(**facts)})
         known = type(self._config).model_fields
         for name in kwargs:
             if name not in known:
@@ -193,8 +199,7 @@ class ArgillaTrainer:
         self._task = TrainingTask.from_dict(spec.task)
         self._config = validate_config(spec.framework, self._task.task, spec.config)
         self._spec, self._base_model, self._base = spec, spec.base_model, None
-        self._scratch, self._card_kwargs = None, {}
-        self._prepared = None
+        self._scratch, self._prepared = None, None
         self.report = run_dir.report
         self._attach(run_dir)
         return self

@@ -43,7 +43,7 @@ def card_text(spec: RunSpec, report: dict[str, Any], repo_id: str, files: list[s
         f"## How to use it\n\n```python\n{framework.usage(repo_id, task.name).strip()}\n```",
         _data(spec, report),
         _hyperparameters(spec),
-        _limits(report, base, files),
+        _limits(spec, report, base, files),
         _versions(spec),
         f"Made with Annotune. The figures are in `report.json`, the recipe is in `run.json` ({task.label}).",
     ]
@@ -67,11 +67,12 @@ def metadata(spec: RunSpec, report: dict[str, Any], repo_id: str, base: BaseMode
         )
         for key, value in figures.items()
     ]
-    tags = ["annotune", spec.framework, task]
+    tags = list(dict.fromkeys(["annotune", spec.framework, task, *spec.card.tags]))
     return ModelCardData(
         base_model=base.hub_id,
         datasets=[dataset] if dataset else None,
-        language=base.language,
+        language=spec.card.language or base.language,
+        license=spec.card.license,
         library_name=FRAMEWORKS[spec.framework].library_name,
         pipeline_tag=task,
         tags=tags,
@@ -83,7 +84,7 @@ def metadata(spec: RunSpec, report: dict[str, Any], repo_id: str, base: BaseMode
 
 def _what(spec: RunSpec, report: dict[str, Any], base: BaseModel) -> str:
     task, framework = TASKS[spec.task["task"]], FRAMEWORKS[spec.framework]
-    title = spec.title or f"{task.label}: {source_name(spec)}"
+    title = spec.card.model_name or spec.title or f"{task.label}: {source_name(spec)}"
     origin = _text(base.public_name)
     if base.hub_id:
         origin = f"[{base.hub_id}](https://huggingface.co/{base.hub_id})"
@@ -95,6 +96,10 @@ def _what(spec: RunSpec, report: dict[str, Any], base: BaseModel) -> str:
         f"A model for {task.label[:1].lower() + task.label[1:]}, trained with {framework.label} from {origin}"
         f" on {_text(source_name(spec))}.",
     ]
+    if spec.card.model_description:
+        lines += ["", _text(spec.card.model_description)]
+    if spec.card.developers:
+        lines += ["", f"Developed by {_text(spec.card.developers)}."]
     classes = (report.get("info") or {}).get("classes") or [row["label"] for row in report.get("per_label") or []]
     if classes:
         kind = "any number of these labels" if "per_label_confusion" in report else "one of these labels"
@@ -173,12 +178,12 @@ def _hyperparameters(spec: RunSpec) -> str:
     return "## Hyperparameters\n\n" + _table(["", "Name", "Value"], rows, plain=1)
 
 
-def _limits(report: dict[str, Any], base: BaseModel, files: list[str]) -> str:
+def _limits(spec: RunSpec, report: dict[str, Any], base: BaseModel, files: list[str]) -> str:
     n, limits = report.get("n") or {}, []
     if n.get("train") is not None:
         limits.append(f"It has learned from {_count(n['train'], 'row')}; texts of another kind may surprise it.")
     limits += _limits_of_the_figures(report, n.get("test"))
-    if not base.language:
+    if not (spec.card.language or base.language):
         limits.append("The language of the training texts was not declared; try it on your own before you trust it.")
     truncated = report.get("truncated")
     if isinstance(truncated, int) and truncated:
@@ -189,7 +194,8 @@ def _limits(report: dict[str, Any], base: BaseModel, files: list[str]) -> str:
         limits.append(
             f"`{pickles[0]}` is a Python pickle: loading it runs code, so load it only if you trust its source."
         )
-    limits.append("No licence is stated: that of the data and of the base model decide what may be done with it.")
+    if not spec.card.license:
+        limits.append("No licence is stated: those of the data and of the base model decide what may be done with it.")
     return "## Limits\n\n" + "\n".join(f"- {limit}" for limit in limits)
 
 

@@ -22,6 +22,19 @@ class SplitSpec(BaseModel):
     seed: int = Field(42, ge=0, le=2**32 - 1, title="Seed")
 
 
+class CardFacts(BaseModel):
+    """What only the owner can say on the model card; in Python: framework_kwargs={"model_card_kwargs": {...}}."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    language: str | list[str] | None = None
+    license: str | None = None
+    tags: list[str] = Field(default_factory=list)
+    model_name: str | None = None
+    model_description: str | None = None
+    developers: str | None = None
+
+
 class RunSpec(BaseModel):
     """What was asked of a run; written once as run.json, never with a secret, and read back the same."""
 
@@ -35,6 +48,7 @@ class RunSpec(BaseModel):
     base_model: str
     config: dict[str, Any] = Field(default_factory=dict)  # only what differs from the defaults is required
     split: SplitSpec = Field(default_factory=SplitSpec)
+    card: CardFacts = Field(default_factory=CardFacts)
     filter_by: dict[str, Any] | None = None
     sort_by: Any = None
     max_records: int | None = None

@@ -19,7 +19,8 @@ def trainer(**arguments: object) -> ArgillaTrainer:
 
 @pytest.mark.slow
 def test_happy_path_of_the_guide(tmp_path: Path) -> None:
-    spacy_trainer = trainer()
+    facts = {"license": "cc-by-4.0", "language": "en", "model_description": "Sorts messages."}
+    spacy_trainer = trainer(framework_kwargs={"model_card_kwargs": facts})
     spacy_trainer.update_config(max_epochs=3)
     spacy_trainer.train(output_dir=tmp_path / "my_model")
     metrics = spacy_trainer.report["metrics"]
@@ -38,7 +39,10 @@ def test_happy_path_of_the_guide(tmp_path: Path) -> None:
     assert again.predict("a parcel") == spacy_trainer.predict("a parcel")
     assert again.report["metrics"] == metrics
     again.save(tmp_path / "copy")
-    assert "library_name: spacy" in (tmp_path / "copy" / "README.md").read_text()
+    card = (tmp_path / "copy" / "README.md").read_text()
+    assert "library_name: spacy" in card
+    assert "license: cc-by-4.0" in card
+    assert "Sorts messages." in card
     assert (
         spacy.load(tmp_path / "copy")("a parcel").cats.keys()
         == spacy.load(tmp_path / "my_model")("a parcel").cats.keys()
