@@ -50,6 +50,7 @@ class DataTab:
         with gr.Row(elem_classes="two-columns"):
             with gr.Column(elem_classes="card first-choice"):
                 gr.HTML(markup.heading(text.EXAMPLE_HEADING, text.EXAMPLE_BELOW))
+                self.example_problem = problem_box("example-problem")
                 self.example = gr.Button(text.EXAMPLE, variant="primary", size="lg", elem_id="try-example")
                 gr.HTML(markup.notes(text.EXAMPLE_STEPS))
                 gr.HTML(markup.line(data_view.machine_line(), subdued=True))
@@ -104,7 +105,7 @@ class DataTab:
         def listen(trigger: Any, handler: Any, *inputs: Any, **options: Any) -> None:
             self.shell.listen(trigger, handler, inputs, self.outputs, self.problem, **options)
 
-        listen(self.example.click, self.import_example)
+        self.shell.listen(self.example.click, self.import_example, [], self.outputs, self.example_problem)
         for trigger in (self.load.click, self.hub_id.submit):
             listen(trigger, self.import_hub, self.hub_id, self.subset, self.split, self.revision)
         listen(self.file.upload, self.inspect, self.file)

@@ -46,7 +46,7 @@ def _header(context: Context, *, tagline: bool = False) -> None:
     with gr.Row(elem_id="header"):
         gr.HTML(markup.brand(text.NAME, text.TAGLINE if tagline else ""))
         if context.sign_in:
-            gr.LoginButton(text.SIGN_IN, logout_value=text.SIGN_OUT, size="sm", scale=0, min_width=190)
+            gr.LoginButton(text.SIGN_IN, logout_value=text.SIGN_OUT, size="sm", scale=0, min_width=240)
         else:
             gr.HTML(markup.line(_whose_token(context), subdued=True), elem_id="whose-token")
 
@@ -106,8 +106,6 @@ def _follow(shell: Shell, tabs: list[Any]) -> None:
         updates = shell.go(asked.address) | shell.watch()
         for tab in tabs:
             updates |= tab.show(asked.address)
-            if hasattr(tab, "greet") and asked.address.run:
-                updates |= tab.greet(asked)
         return updates
 
     def tick(asked: Asked, seen: dict[Any, Any]) -> Updates:
@@ -120,7 +118,11 @@ def _follow(shell: Shell, tabs: list[Any]) -> None:
         seen |= {part._id: signature(update) for part, update in fresh.items()}
         return fresh | {shell.seen: seen} | ({} if live else {shell.timer: gr.Timer(active=False)})
 
-    shell.listen(gr.context.Context.root_block.load, load, [], outputs, problem, at_load=True)
+    blocks = gr.context.Context.root_block
+    shell.listen(blocks.load, load, [], outputs, problem, at_load=True)
+    for tab in tabs:
+        if isinstance(tab, PublishTab):
+            shell.listen(blocks.load, tab.greet, [], tab.outputs, tab.problem, at_load=True)
     shell.listen(shell.timer.tick, tick, [shell.seen], [*outputs, shell.seen], problem, queue=False)
 
 

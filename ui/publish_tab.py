@@ -4,10 +4,10 @@ from typing import Any
 
 import gradio as gr
 
-from engine import FRAMEWORKS, UserError, suggested_name
+from engine import FRAMEWORKS, UserError, check_token, suggested_name
 from ui import markup, sentences, text
 from ui.address import Address
-from ui.people import Context
+from ui.people import Context, Visitor
 from ui.shell import Asked, Shell, Updates, downloadable, problem_box
 
 
@@ -16,13 +16,13 @@ class PublishTab:
 
     def __init__(self, context: Context, shell: Shell) -> None:
         self.context, self.shell = context, shell
-        self.problem = problem_box("publish-problem")
         with gr.Row(visible=False, elem_classes="two-columns", elem_id="publish") as self.group:
             with gr.Column(elem_classes="card"):
                 gr.HTML(markup.heading(text.PUBLISH, text.PUBLISH_BELOW))
                 self.who = gr.HTML(elem_id="publish-who")
                 self.repo = gr.Textbox(label=text.REPO, info=text.REPO_INFO, max_lines=1, elem_id="repo-id")
                 self.private = gr.Checkbox(True, label=text.PRIVATE, info=text.PRIVATE_INFO, elem_id="private")
+                self.problem = problem_box("publish-problem")
                 self.push = gr.Button(text.PUSH, variant="primary", size="lg", elem_id="push")
                 self.bar = gr.HTML(elem_id="publish-bar")
                 self.link = gr.HTML(elem_id="publish-link")
@@ -53,9 +53,10 @@ class PublishTab:
 
         def forward(asked: Asked) -> Updates:
             address = asked.address.having(step=5)
-            return self.shell.go(address) | self.show(address) | self.greet(asked)
+            return self.shell.go(address) | self.show(address)
 
-        self.shell.listen(button.click, forward, [], self.outputs, self.problem)
+        opened = self.shell.listen(button.click, forward, [], self.outputs, self.problem)
+        self.shell.listen(opened.then, self.greet, [], self.outputs, self.problem)
 
     def publish(self, asked: Asked, repo_id: str, private: bool) -> Updates:
         asked.visitor.require()
@@ -83,16 +84,26 @@ class PublishTab:
         }
 
     def greet(self, asked: Asked) -> Updates:
-        """Whose account it goes to, and a name for the repository."""
-        spec = self.context.supervisor.run(asked.address.run).spec if asked.address.run else None
-        who = asked.visitor
+        """Whose account it goes to, and a name for the repository. May ask the Hub, so it runs beside the rest."""
+        if not asked.address.run:
+            return {}
+        name, told = self._account(asked.visitor)
+        spec = self.context.supervisor.run(asked.address.run).spec
         return {
-            self.who: markup.line(
-                sentences.publishes_as(who.name, bool(who.token), self.context.sign_in), subdued=True
-            ),
-            self.push: gr.Button(interactive=bool(who.token)),
-            **({self.repo: sentences.repo_id(who.name, suggested_name(spec))} if spec else {}),
+            self.who: markup.line(told, subdued=True),
+            self.push: gr.Button(interactive=bool(asked.visitor.token)),
+            self.repo: sentences.repo_id(name, suggested_name(spec)),
         }
+
+    def _account(self, visitor: Visitor) -> tuple[str, str]:
+        """The account's name as far as it is known, and a sentence about it."""
+        name = visitor.name
+        if visitor.token and not name:
+            try:
+                name = check_token(visitor.token)["name"]
+            except UserError as error:  # the Hub is away or refuses the token: said here, and again on a push
+                return "", str(error)
+        return name, sentences.publishes_as(name, self.context.sign_in)
 
     def _status(self, address: Address) -> Updates:
         """How the push goes: nothing yet, its progress, the link, or why it failed."""
@@ -108,7 +119,8 @@ class PublishTab:
             return {self.bar: markup.working(text.PUSHING, sentences.running(status), status.fraction), self.link: ""}
         if status.state != "finished":
             failed = markup.problem(status.message or text.ENDED.get(status.state, ""), status.hint)
-            return {self.bar: "", self.push: gr.Button(text.PUSH_AGAIN), self.problem: gr.HTML(failed, visible=True)}
+            again = {self.push: gr.Button(text.PUSH_AGAIN), self.usage: gr.Code(visible=False)}
+            return again | {self.bar: "", self.problem: gr.HTML(failed, visible=True)}
         spec = self.context.supervisor.run(address.run).spec
         usage = FRAMEWORKS[spec.framework].usage(status.result["repo_id"], spec.task["task"])
         return {

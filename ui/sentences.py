@@ -310,12 +310,10 @@ def rows_predicted(rows: int | None) -> str:
 # ---- ⑤ publish, and who you are --------------------------------------------------------------------------------------
 
 
-def publishes_as(name: str, signed_in: bool, sign_in: bool) -> str:
+def publishes_as(name: str, sign_in: bool) -> str:
     """Whose account a push goes to, or how to get one."""
     if name:
-        return f"It goes to the account of {name}, with a right to create repositories and write to them."
-    if signed_in:
-        return "It goes to the account of the Hugging Face token of this machine."
+        return f"It goes to the account of {name}; nothing else there is touched."
     return f"{text.NO_ACCOUNT} {no_account_hint(sign_in)}"
 
 

@@ -43,14 +43,16 @@ def visit(space: App, browser: Browser, name: str | None) -> Page:
 def test_signed_out_visitor_is_asked_to_sign_in(space: App, browser: Browser) -> None:
     page = visit(space, browser, None)
     page.click("#try-example")
-    expect(page.locator("#data-problem")).to_contain_text("Sign in to train here.")
+    expect(page.locator("#example-problem")).to_contain_text("Sign in to train here.")
     page.context.close()
 
 
 def test_stranger_is_told_whose_space_it_is(space: App, browser: Browser) -> None:
     page = visit(space, browser, "bob")
     page.click("#try-example")
-    expect(page.locator("#data-problem")).to_contain_text("This Space belongs to alice, and you are signed in as bob")
+    expect(page.locator("#example-problem")).to_contain_text(
+        "This Space belongs to alice, and you are signed in as bob"
+    )
     page.context.close()
 
 

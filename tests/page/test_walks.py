@@ -25,7 +25,12 @@ def test_example_becomes_a_published_setfit_model(page: Page, app: App) -> None:
     expect(page.locator("#card-text")).to_contain_text("How good it is")
     page.click("#make-zip")
     expect(page.locator("#zip-file")).to_contain_text("MB")
-    page.locator("#repo-id input, #repo-id textarea").first.fill("alice/from-the-page")
+    repo_id = page.locator("#repo-id input, #repo-id textarea").first
+    expect(repo_id).to_have_value("alice/support-messages-topic-setfit")
+    repo_id.fill("bob/not-mine")
+    page.click("#push")
+    expect(page.locator("#publish-problem")).to_contain_text("You are signed in as alice")
+    repo_id.fill("alice/from-the-page")
     page.click("#push")
     expect(page.locator("#publish-link")).to_contain_text(f"{app.hub.url}/alice/from-the-page", timeout=120_000)
     expect(page.locator("#usage")).to_contain_text("SetFitModel.from_pretrained")
