@@ -27,8 +27,10 @@ class PredictClient:
         """One output for each input, in order. Raises UserError with the model's own words."""
         request = {"model_dir": str(model_dir), "framework": framework, "task": task, "inputs": inputs}
         with self._lock:
-            if self._process is None or not self._process.alive:
-                self._process = PredictProcess()
+            if self._process is not None and not self._process.alive:
+                self._process.close()
+                self._process = None
+            self._process = self._process or PredictProcess()
             for answer in self._process.ask(request):
                 if "result" in answer:
                     return answer["result"]
