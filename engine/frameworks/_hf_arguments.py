@@ -11,15 +11,8 @@ from typing import Any
 
 from engine.errors import UserError
 from engine.frameworks import _classification as classification
-from engine.frameworks._hf_config import HfTrainingConfig
+from engine.frameworks._hf_config import RESERVED, HfTrainingConfig, is_reserved
 from engine.tasks.task import TaskData
-
-# Arguments with which a run would write elsewhere, publish, or report to a service: ours alone.
-RESERVED = {
-    "output_dir", "report_to", "run_name", "project", "logging_dir", "do_train", "do_eval", "do_predict",
-    "disable_tqdm", "resume_from_checkpoint", "save_strategy", "save_steps", "save_total_limit", "save_only_model",
-    "log_level", "greater_is_better", "push_to_hub", "remove_unused_columns", "label_names", "bf16", "fp16",
-}  # fmt: skip
 
 
 def validated_arguments(given: dict[str, Any], upstream: type, knobs: set[str], reserved: set[str]) -> dict[str, Any]:
@@ -30,7 +23,7 @@ def validated_arguments(given: dict[str, Any], upstream: type, knobs: set[str], 
             raise UserError(
                 f"{key!r} stands among the settings already.", "Set it there and take it out of “More arguments”."
             )
-        if key in reserved or key.startswith(("hub_", "trackio_")):
+        if key in reserved or is_reserved(key):
             raise UserError(
                 f"{key!r} can't be set: Annotune decides where a run writes and whom it tells.",
                 "Take it out of “More arguments”.",

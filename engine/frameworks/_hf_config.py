@@ -17,6 +17,13 @@ RENAMED = {
     "batch_size": "per_device_train_batch_size",
 }
 
+# Arguments with which a run would write elsewhere, publish, or report to a service: ours alone.
+RESERVED = {
+    "output_dir", "report_to", "run_name", "project", "logging_dir", "do_train", "do_eval", "do_predict",
+    "disable_tqdm", "resume_from_checkpoint", "save_strategy", "save_steps", "save_total_limit", "save_only_model",
+    "log_level", "greater_is_better", "push_to_hub", "remove_unused_columns", "label_names", "bf16", "fp16",
+}  # fmt: skip
+
 
 class HfTrainingConfig(TrainerConfig):
     """What transformers' Trainer is told."""
@@ -105,6 +112,24 @@ class HfTrainingConfig(TrainerConfig):
     @classmethod
     def _accept_former_names(cls, values: Any) -> Any:
         return rename(values, RENAMED)
+
+    @model_validator(mode="after")
+    def _refuse_reserved(self) -> "HfTrainingConfig":
+        refuse_reserved(self.extra_arguments)
+        return self
+
+
+def is_reserved(name: str) -> bool:
+    """Whether an upstream argument is ours alone, or could hold a secret."""
+    return name in RESERVED or name.startswith(("hub_", "trackio_")) or name.endswith("token")
+
+
+def refuse_reserved(arguments: dict[str, Any]) -> None:
+    """Raise ValueError for a reserved name: here, before a run file is written, so that no token ever stands in one."""
+    for name in filter(is_reserved, arguments):
+        raise ValueError(
+            f"{name!r} can't stand in “More arguments”: Annotune decides where a run writes and whom it tells."
+        )
 
 
 def rename(values: Any, former: dict[str, str]) -> Any:

@@ -4,7 +4,7 @@ from typing import Any, Literal
 
 from pydantic import model_validator
 
-from engine.frameworks._hf_config import rename
+from engine.frameworks._hf_config import refuse_reserved, rename
 from engine.frameworks.framework import TrainerConfig, knob
 
 # SetFit takes (encoder, head) pairs for these three; here the head's value is a hyperparameter of its own.
@@ -113,3 +113,8 @@ class SetFitConfig(TrainerConfig):
                 body, head = values[name]
                 values = values | {name: body, head_name: head}
         return values
+
+    @model_validator(mode="after")
+    def _refuse_reserved(self) -> "SetFitConfig":
+        refuse_reserved(self.extra_arguments)
+        return self

@@ -50,13 +50,15 @@ class Transformers(Framework):
                 parameter.requires_grad = False
         model = _hf.fit(model, tokenizer, config, data, out_dir, report)
         report.stage("saving")
-        model.save_pretrained(out_dir)
+        with _hf.quiet():
+            model.save_pretrained(out_dir)
         tokenizer.save_pretrained(out_dir)
 
     def load(self, model_dir: Path, task: str) -> Predictor:
         from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
-        model = AutoModelForSequenceClassification.from_pretrained(model_dir, use_safetensors=True)
+        with _hf.quiet():
+            model = AutoModelForSequenceClassification.from_pretrained(model_dir, use_safetensors=True)
         return _hf.SequenceClassifier(model.to(_hf.best_device()), AutoTokenizer.from_pretrained(model_dir))
 
     def usage(self, repo_id: str, task: str) -> str:

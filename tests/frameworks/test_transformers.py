@@ -131,7 +131,6 @@ def test_predictions_keep_the_order_of_inputs_of_any_length(tmp_path: Path) -> N
             "TrainingArguments has no argument named 'torch_compil'. Did you mean 'torch_compile'?",
         ),
         ({"extra_arguments": {"learning_rate": 1}}, False, "'learning_rate' stands among the settings already."),
-        ({"extra_arguments": {"push_to_hub": True}}, False, "'push_to_hub' can't be set: Annotune decides where"),
         ({"max_length": 2000}, False, "Longest text: 2000 tokens is more than the 512 that this base model can read."),
         ({"label_smoothing_factor": 0.1}, True, "Label smoothing is for one label a row, and these rows may have"),
     ],

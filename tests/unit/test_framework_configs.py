@@ -62,6 +62,17 @@ def test_value_out_of_bounds_is_a_sentence_by_its_label(framework: str, given: d
     assert caught.value.message == sentence
 
 
+@pytest.mark.parametrize("framework", ["setfit", "transformers", "peft"])
+@pytest.mark.parametrize("name", ["hub_token", "push_to_hub", "report_to", "output_dir"])
+def test_more_arguments_never_hold_a_token_or_a_place_to_write(framework: str, name: str) -> None:
+    with pytest.raises(UserError) as caught:
+        validate_config(framework, TASK, {"extra_arguments": {name: "hf_secret"}})
+    assert caught.value.message == (
+        f"'{name}' can't stand in “More arguments”: Annotune decides where a run writes and whom it tells."
+    )
+    assert "hf_secret" not in str(caught.value)
+
+
 def test_basic_level_shows_four_hyperparameters_at_most() -> None:
     for framework in FRAMEWORKS.values():
         knobs = framework.configs[TASK].model_json_schema()["properties"].values()
