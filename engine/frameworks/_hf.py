@@ -96,7 +96,7 @@ def load_classifier(base: str, tokenizer: Any, info: dict[str, Any], **kwargs: A
             id2label=dict(enumerate(classes)),
             label2id={label: i for i, label in enumerate(classes)},
             problem_type="multi_label_classification" if info["multi_label"] else "single_label_classification",
-            ignore_mismatched_sizes=True,  # a base that was a classifier of something else gets a new layer too
+            ignore_mismatched_sizes=True,  # a base that classified into another number of labels gets a new layer
             use_safetensors=True,
             trust_remote_code=False,
             dtype=torch.float32,  # transformers 5 would otherwise train half-precision checkpoints in half precision
