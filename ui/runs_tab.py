@@ -65,7 +65,7 @@ class RunsTab:
             return {self.table: markup.empty(text.NO_RUNS, text.NO_RUNS_LINK, "./")}
         rows = [self._row(run) for run in runs[:SHOWN_RUNS]]
         more = text.MORE_RUNS.format(n=len(runs) - SHOWN_RUNS) if len(runs) > SHOWN_RUNS else ""
-        return {self.table: markup.table(text.RUNS_HEADERS, rows, numbers=(4, 5), caption=more, stack=True)}
+        return {self.table: markup.table(text.RUNS_HEADERS, rows, numbers=(5, 6), caption=more, stack=True)}
 
     def _row(self, run: RunSummary) -> list[Any]:
         again = again_query(self.context.supervisor.run(run.id).spec)
@@ -76,6 +76,7 @@ class RunsTab:
         framework = FRAMEWORKS[run.framework].label if run.framework in FRAMEWORKS else run.framework
         return [
             markup.link(run.title or framework, f"run?id={run.id}"),
+            framework,
             run.dataset,
             markup.state(state, run.state),
             sentences.ago(run.created, time.time()),

@@ -8,6 +8,9 @@ from engine import JobStatus, SuggestedModel
 from ui import text
 
 
+METRIC_NAMES = {"accuracy": "accuracy", "f1_macro": "macro F1", "f1_micro": "micro F1"}
+
+
 def number(n: float) -> str:
     """1148 → "1,148"."""
     return f"{n:,.0f}"
@@ -265,7 +268,7 @@ def verdict(report: dict[str, Any]) -> str:
 def figures(report: dict[str, Any]) -> list[tuple[str, str]]:
     """The figures beside the sentence, each with what it is."""
     metrics = report.get("metrics") or {}
-    names = {"accuracy": "accuracy", "f1_macro": "macro F1", "f1_micro": "micro F1"}
+    names = METRIC_NAMES
     shown = [
         (share(metrics[key]), f"{name}, n = {report['n']['test']:,}") for key, name in names.items() if key in metrics
     ]
@@ -331,5 +334,7 @@ def repo_id(account: str, name: str) -> str:
 
 
 def main_metric(metrics: dict[str, float] | None, name: str, n: int | None) -> str:
-    """0.86 (n = 78): the figure that runs are compared by."""
-    return f"{share(metrics[name])} (n = {n:,})" if metrics and name in metrics else ""
+    """0.86 macro F1, n = 78: the figure that runs are compared by."""
+    if not metrics or name not in metrics:
+        return ""
+    return f"{share(metrics[name])} {METRIC_NAMES.get(name, name)}, n = {n:,}"

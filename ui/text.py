@@ -238,7 +238,7 @@ DETAILS = "Details"
 # ---- all runs -------------------------------------------------------------------------------------------------------
 RUNS_HEADING = "Runs"
 RUNS_BELOW = "Everything trained here, newest first."
-RUNS_HEADERS = ("Run", "Data", "State", "Started", "Test score", "Took", "")
+RUNS_HEADERS = ("Run", "Trained with", "Data", "State", "Started", "Test score", "Took", "")
 NO_RUNS = "Nothing has been trained yet."
 NO_RUNS_LINK = "Train the first model"
 MORE_RUNS = "{n} older runs are not listed."
