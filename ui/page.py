@@ -103,12 +103,14 @@ def _follow(shell: Shell, tabs: list[Any]) -> None:
     problem = problem_box("page-problem")
 
     def load(asked: Asked) -> Updates:
+        if shell.walkthrough is not None and not asked.address.query():
+            return {}  # nothing is chosen: this late answer would only undo the first click
         updates = shell.go(asked.address) | shell.watch()
         for tab in tabs:
             updates |= tab.show(asked.address)
         return updates
 
-    def tick(asked: Asked, seen: dict[Any, Any]) -> Updates:
+    def tick(asked: Asked, seen: dict[Any, Any], watched: str) -> Updates:
         updates, live, seen = {}, False, dict(seen)
         for tab in tabs:
             found, goes_on = tab.poll(asked.address, seen)
@@ -116,14 +118,22 @@ def _follow(shell: Shell, tabs: list[Any]) -> None:
             live = live or goes_on
         fresh = {part: update for part, update in updates.items() if seen.get(part._id) != signature(update)}
         seen |= {part._id: signature(update) for part, update in fresh.items()}
-        return fresh | {shell.seen: seen} | ({} if live else {shell.timer: gr.Timer(active=False)})
+        return fresh | {shell.seen: seen} | ({} if live else {shell.idle: watched})
+
+    def go_on(_asked: Asked) -> Updates:
+        return {shell.timer: gr.Timer(1, active=True)}
+
+    def rest(_asked: Asked, idle: str, watched: str) -> Updates:
+        return {shell.timer: gr.Timer(active=False)} if idle == watched else {}
 
     blocks = gr.context.Context.root_block
     shell.listen(blocks.load, load, [], outputs, problem, at_load=True)
     for tab in tabs:
         if isinstance(tab, PublishTab):
             shell.listen(blocks.load, tab.greet, [], tab.outputs, tab.problem, at_load=True)
-    shell.listen(shell.timer.tick, tick, [shell.seen], [*outputs, shell.seen], problem, queue=False)
+    shell.listen(shell.timer.tick, tick, [shell.seen, shell.watched], [*outputs, shell.idle], problem, queue=False)
+    shell.listen(shell.watched.change, go_on, [], [], problem, queue=False)
+    shell.listen(shell.idle.change, rest, [shell.idle, shell.watched], [], problem, queue=False)
 
 
 def signature(update: Any) -> str:

@@ -2,6 +2,7 @@
 
 import inspect
 import logging
+import secrets
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,6 +40,9 @@ class Shell:
         self.drafts = gr.BrowserState({}, storage_key="annotune-code", secret="annotune-code")
         self.seen = gr.State({})  # what the poller has sent and need not send again
         self.timer = gr.Timer(1, active=False)
+        # Which call of `watch` the poller serves, and the last one for which it found nothing live. An answer that is
+        # late must not stop a timer that a newer call has started, so only equal values stop it.
+        self.watched, self.idle = _unseen(), _unseen()
         # What each drawn form was drawn for: a change draws it anew. They live here, outside of the steps, because a
         # step that is not open yet is not mounted, and nothing in it reports a change (Gradio 6.31).
         self.columns_key, self.roles_key, self.form_key = (_unseen() for _ in range(3))
@@ -58,12 +62,19 @@ class Shell:
 
     def watch(self) -> Updates:
         """Start polling afresh: something is live."""
-        return {self.timer: gr.Timer(1, active=True), self.seen: {}}
+        return {self.timer: gr.Timer(1, active=True), self.watched: secrets.token_hex(4), self.seen: {}}
 
     @property
     def parts(self) -> list[Any]:
         """The components that `go` and `watch` may change."""
-        return [self.address, self.title, self.timer, self.seen, *([self.walkthrough] if self.walkthrough else [])]
+        return [
+            self.address,
+            self.title,
+            self.timer,
+            self.watched,
+            self.seen,
+            *([self.walkthrough] if self.walkthrough else []),
+        ]
 
     def listen(
         self,

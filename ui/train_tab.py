@@ -193,9 +193,9 @@ class TrainTab:
 
     def poll(self, address: Address, seen: dict[str, Any]) -> tuple[Updates, bool]:
         """The download of a base model, while it goes on."""
-        if address.step != 3 or not address.framework or seen.get("base") == address.base:
+        status = choices.fetch_status(self.context, address.base) if address.step == 3 and address.framework else None
+        mark = f"{address.base}|{status.ended}" if status else ""
+        if status is None or (not status.live and seen.get("base") == mark):
             return {}, False
-        status = choices.fetch_status(self.context, address.base)
-        if status is None or not status.live:
-            seen["base"] = address.base
-        return (self._readiness(address), status.live) if status else ({}, False)
+        seen["base"] = mark
+        return self._readiness(address), status.live

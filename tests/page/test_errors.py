@@ -51,3 +51,18 @@ def test_setting_out_of_bounds_is_not_ready_and_says_why(page: Page) -> None:
 def test_run_that_does_not_exist_is_said(page: Page) -> None:
     page.goto(page.url.split("?")[0] + "run?id=no-such-run", wait_until="domcontentloaded")
     expect(page.locator("#page-problem")).to_contain_text("There is nothing here called 'no-such-run'.")
+
+
+def test_base_model_that_cannot_be_fetched_blocks_and_can_be_tried_again(page: Page) -> None:
+    steps.load_example(page)
+    steps.to_train(page)
+    box = page.locator("#base-model input")
+    box.fill("alice/no-such-model")
+    box.press("Enter")
+    expect(page.locator("#ready-line")).to_contain_text("There is no model alice/no-such-model on the Hub")
+    expect(page.locator("#start")).to_be_disabled()
+    page.click("#fetch-base")
+    expect(page.locator("#ready-line")).to_contain_text("There is no model alice/no-such-model on the Hub")
+    box.fill("sentence-transformers/all-MiniLM-L6-v2")
+    box.press("Enter")
+    expect(page.locator("#start")).to_be_enabled()
