@@ -7,7 +7,6 @@ from typing import Any
 from engine import JobStatus, SuggestedModel
 from ui import text
 
-
 METRIC_NAMES = {"accuracy": "accuracy", "f1_macro": "macro F1", "f1_micro": "micro F1"}
 
 
