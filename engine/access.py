@@ -50,7 +50,7 @@ class Access:
             return
         author, space = self._settings.space_author, self._settings.space_id
         if not username or not token or token.startswith(MOCK):
-            raise UserError("Sign in to train here.", "Use “Sign in with Hugging Face” at the top of the page.")
+            raise UserError("Sign in to work here.", "Use “Sign in with Hugging Face” at the top of the page.")
         if not author:
             raise UserError(
                 "This Space does not say who owns it, so nobody may train here.", "Restart it, or duplicate it."
@@ -58,8 +58,8 @@ class Access:
         if username.casefold() == author.casefold() or self._role_in(author, token) in OWNER_ROLES:
             return
         raise UserError(
-            f"This Space belongs to {author}, and you are signed in as {username}: looking and trying is open to you,"
-            " training is not.",
+            f"This Space belongs to {author}, and you are signed in as {username}: its data, runs and models are not"
+            " open to you.",
             f"Duplicate the Space to train in your own account: https://huggingface.co/spaces/{space}?duplicate=true",
         )
 

@@ -93,7 +93,7 @@ def _run_page(context: Context) -> None:
 
 def _runs_page(context: Context) -> None:
     _header(context)
-    shell = Shell(context)
+    shell = Shell(context, owner_only=True)
     _follow(shell, [RunsTab(context, shell)])
 
 

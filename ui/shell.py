@@ -31,10 +31,13 @@ class Asked:
 
 
 class Shell:
-    """The parts of one page that its tabs share. `address` holds the choices (ui/address.py), `drafts` typed code."""
+    """The parts of one page that its tabs share. `address` holds the choices (ui/address.py), `drafts` typed code.
 
-    def __init__(self, context: Context) -> None:
-        self.context = context
+    `owner_only`: everything on this page is the owner's. Elsewhere it is so from the moment a dataset or run is named.
+    """
+
+    def __init__(self, context: Context, *, owner_only: bool = False) -> None:
+        self.context, self.owner_only = context, owner_only
         self.address = _unseen()
         self.title = _unseen(text.TITLE)
         self.drafts = gr.BrowserState({}, storage_key="annotune-code", secret="annotune-code")
@@ -110,6 +113,8 @@ class Shell:
         ) -> Asked:
             who = visitor(self.context, profile, token)
             address = Address.parse(str(request.query_params) if at_load else query, drafts)
+            if self.owner_only or address.dataset or address.run:
+                who.require()  # on a Space, data, runs and models are nobody's but its owner's
             if address.code and not who.may_run_code:
                 address = address.having(code=False, cell="")
             return Asked(address, who)

@@ -1,4 +1,4 @@
-"""On a Space: whoever is not its owner may look, and is told what to do; its owner signs in and works."""
+"""On a Space: whoever is not its owner sees none of its data and is told what to do; its owner signs in and works."""
 
 from collections.abc import Iterator
 
@@ -43,7 +43,7 @@ def visit(space: App, browser: Browser, name: str | None) -> Page:
 def test_signed_out_visitor_is_asked_to_sign_in(space: App, browser: Browser) -> None:
     page = visit(space, browser, None)
     page.click("#try-example")
-    expect(page.locator("#example-problem")).to_contain_text("Sign in to train here.")
+    expect(page.locator("#example-problem")).to_contain_text("Sign in to work here.")
     page.context.close()
 
 
@@ -53,6 +53,15 @@ def test_stranger_is_told_whose_space_it_is(space: App, browser: Browser) -> Non
     expect(page.locator("#example-problem")).to_contain_text(
         "This Space belongs to alice, and you are signed in as bob"
     )
+    page.context.close()
+
+
+@pytest.mark.parametrize("place", ["/runs", "/run?id=20260101-000000-abcdef", "/?dataset=20260101-000000-abcdef"])
+def test_stranger_sees_no_data_and_no_runs(space: App, browser: Browser, place: str) -> None:
+    page = visit(space, browser, "bob")
+    page.goto(space.url + place, wait_until="domcontentloaded")
+    expect(page.locator("#page-problem")).to_contain_text("its data, runs and models are not open to you")
+    expect(page.locator("#runs-table table")).to_have_count(0)
     page.context.close()
 
 

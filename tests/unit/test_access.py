@@ -54,7 +54,7 @@ def test_stranger_is_refused_with_the_way_to_a_space_of_their_own(hub: HubServer
     with pytest.raises(UserError) as refused:
         on_space().require_owner("bob", "hf_bob:openid,read-memberships")
     assert refused.value.message == (
-        "This Space belongs to alice, and you are signed in as bob: looking and trying is open to you, training is not."
+        "This Space belongs to alice, and you are signed in as bob: its data, runs and models are not open to you."
     )
     assert refused.value.hint == (
         "Duplicate the Space to train in your own account: https://huggingface.co/spaces/alice/annotune?duplicate=true"
@@ -65,7 +65,7 @@ def test_stranger_is_refused_with_the_way_to_a_space_of_their_own(hub: HubServer
     ("username", "token"), [(None, None), ("alice", None), ("alice", "mock-oauth-token"), ("", "")]
 )
 def test_visitor_without_a_real_sign_in_is_refused(username: str | None, token: str | None) -> None:
-    with pytest.raises(UserError, match="Sign in to train here."):
+    with pytest.raises(UserError, match="Sign in to work here."):
         on_space().require_owner(username, token)
 
 
