@@ -3,6 +3,7 @@
 import gc
 import inspect
 import os
+import socket
 import sys
 
 from engine.settings import Settings
@@ -47,6 +48,7 @@ def main() -> None:
         middleware.append(Middleware(TrustedHostMiddleware, allowed_hosts=["127.0.0.1", "localhost"]))
     app = build(settings, sign_in=bool(os.environ.get("OAUTH_CLIENT_ID")))
     app.queue(default_concurrency_limit=8, max_size=128)
+    _refuse_taken_port(settings)
     app.launch(
         server_name=settings.host,
         server_port=settings.port,
@@ -64,6 +66,19 @@ def main() -> None:
         app_kwargs={"middleware": middleware},
         **look(),
     )
+
+
+def _refuse_taken_port(settings: Settings) -> None:
+    """Say in a sentence what Gradio would say in a traceback."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((settings.host, settings.port))
+        except OSError as error:
+            sys.exit(
+                f"Port {settings.port} on {settings.host} can't be used ({error.strerror}). Is Annotune open already? "
+                f"Go to http://127.0.0.1:{settings.port}, or set GRADIO_SERVER_PORT to another number."
+            )
 
 
 def _has_display() -> bool:

@@ -48,7 +48,7 @@ _PUBLIC = {
     "engine.tasks.training_task": ("TrainingTask",),
     "engine.tasks.preview": ("Preview", "preview"),
     "engine.formatting": ("CellError", "CellResult", "Limits", "run_formatting_cell"),
-    "engine.frameworks.base_models": ("locate",),
+    "engine.frameworks.base_models": ("locate", "longest_input"),
     "engine.frameworks.framework": ("SuggestedModel",),
     "engine.frameworks.validation": ("validate_config",),
     "engine.runs.run_directory": ("RunDirectory", "RunSpec", "SplitSpec"),

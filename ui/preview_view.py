@@ -5,35 +5,48 @@ from typing import Any
 
 import gradio as gr
 
-from engine import FRAMEWORKS, TASKS, FeedbackDataset, Preview, UserError, frameworks_for, locate, preview
+from engine import (
+    FRAMEWORKS,
+    TASKS,
+    FeedbackDataset,
+    Preview,
+    UserError,
+    frameworks_for,
+    locate,
+    longest_input,
+    preview,
+)
 from ui import choices, data_view, markup, sentences, text
 from ui.address import Address
+from ui.people import Context
 
 SHOWN = 20
 SHOWN_CHARS = 220
 
 
-def show(dataset: FeedbackDataset, address: Address, counts: gr.HTML, rows: gr.HTML) -> dict[Any, Any]:
+def show(context: Context, address: Address, counts: gr.HTML, rows: gr.HTML) -> dict[Any, Any]:
     """The preview of the chosen task, or in its place why there is none."""
+    dataset = context.supervisor.dataset(address.dataset)
     try:
-        definition = choices.training_task(address)
-        found = preview(dataset, definition, n=SHOWN, tokenizer_file=tokenizer_file(address))
-        sentence = account(dataset, address, found)
+        found = preview(dataset, choices.training_task(address), n=SHOWN, **reading(address))
+        sentence = account(context, dataset, address, found)
     except UserError as error:
         return {counts: markup.problem(error.message, error.hint), rows: ""}
     printed = markup.heading(text.PRINTED) + markup.log(found.stdout.splitlines()) if found.stdout else ""
     return {counts: markup.heading(text.PREVIEW_HEADING) + sentence, rows: table(dataset, address, found) + printed}
 
 
-def account(dataset: FeedbackDataset, address: Address, found: Preview) -> str:
+def account(context: Context, dataset: FeedbackDataset, address: Address, found: Preview) -> str:
     """How many rows of how many records, and why records were left out: of all for dropdowns, of these for a cell."""
     if address.code:
         shown = {name: n for name, n in found.counts.items() if n}
         return markup.line(sentences.cell_counts(len(found.records), shown))
-    seed = choices.split_spec(address).seed
-    rows = TASKS[address.task].rows(dataset, choices.training_task(address), seed=seed)
-    reasons = [sentences.left_out(reason, len(records)) for reason, records in rows.left_out.items()]
-    sentence = sentences.row_counts(len(rows.table), len(dataset), rows.counts, seed)
+    spec = choices.run_spec(context, choices.with_defaults(address))
+    rows = context.supervisor.check(spec)
+    if not rows.rows:
+        raise UserError(" ".join(rows.blocking))
+    reasons = [sentences.left_out(reason, n, rows.left_out_records[reason]) for reason, n in rows.left_out.items()]
+    sentence = sentences.row_counts(rows.rows, len(dataset), rows.counts, spec.split.seed)
     return markup.line(sentence) + markup.details(sentences.left_out_in_all(rows.left_out), reasons)
 
 
@@ -45,7 +58,14 @@ def table(dataset: FeedbackDataset, address: Address, found: Preview) -> str:
     lines = []
     for record, sample in zip(found.records, samples, strict=False):
         answers = [data_view.answers_cell(sample.get(name)) for name in asked]
-        lines.append([goes_in(record, address), *answers, comes_out(record), record["tokens"] or ""])
+        lines.append(
+            [
+                goes_in(record, address),
+                *answers,
+                comes_out(record),
+                sentences.tokens(record["tokens"], record["cut_at"]),
+            ]
+        )
     headers = [text.GOES_IN, *(text.ANSWERED.format(question=name) for name in asked), text.COMES_OUT, text.TOKENS]
     return markup.table(headers, lines, numbers=(len(headers) - 1,), stack=True)
 
@@ -76,14 +96,16 @@ def _row(row: dict[str, Any], inputs: set[str]) -> str:
     return " → ".join(parts)
 
 
-def tokenizer_file(address: Address) -> Path | None:
-    """The tokenizer of the base model that would be used, when it lies on this machine."""
+def reading(address: Address) -> dict[str, Any]:
+    """How the base model that would be used reads a text: its tokenizer and how much, where it lies on this machine."""
     names = frameworks_for(address.task)
     framework = address.framework if address.framework in names else names[0]
     base = address.base or FRAMEWORKS[framework].base_models[address.task][0].id
     try:
         folder = locate(base)
     except UserError:
-        return None
+        return {}
     path = Path(folder or "") / "tokenizer.json"
-    return path if folder and path.is_file() else None
+    if not folder or not path.is_file():
+        return {}
+    return {"tokenizer_file": path, "max_length": address.config.get("max_length") or longest_input(folder)}

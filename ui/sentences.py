@@ -147,12 +147,22 @@ def row_counts(rows: int, records: int, counts: dict[str, int], seed: int) -> st
     return " · ".join(parts)
 
 
-def left_out(reason: str, n: int) -> str:
-    return f"{plural(n, 'record')}: {reason}"
+def left_out(reason: str, n: int, records: Sequence[str] = ()) -> str:
+    """12 records: unanswered (msg-0004, msg-0031, … )"""
+    more = ", …" if n > len(records) else ""
+    named = f" ({', '.join(records)}{more})" if records else ""
+    return f"{plural(n, 'record')}: {reason}{named}"
 
 
-def left_out_in_all(reasons: dict[str, Any]) -> str:
-    return f"{plural(sum(len(records) for records in reasons.values()), 'record')} left out"
+def tokens(n: int | None, cut_at: int | None) -> str:
+    """31; or, where the model does not read to the end: 312, cut after 1,021 characters."""
+    if n is None:
+        return ""
+    return f"{n:,}" if cut_at is None else f"{n:,}, cut after {cut_at:,} characters"
+
+
+def left_out_in_all(reasons: dict[str, int]) -> str:
+    return f"{plural(sum(reasons.values()), 'record')} left out"
 
 
 def cell_counts(records: int, counts: dict[str, int]) -> str:

@@ -161,8 +161,7 @@ class TaskTab:
         }
 
     def _preview(self, address: Address) -> Updates:
-        dataset = self.context.supervisor.dataset(address.dataset)
-        return preview_view.show(dataset, address, self.counts, self.rows)
+        return preview_view.show(self.context, address, self.counts, self.rows)
 
     def poll(self, _address: Address, _seen: dict[str, Any]) -> tuple[Updates, bool]:
         return {}, False

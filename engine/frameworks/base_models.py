@@ -49,6 +49,17 @@ def locate(base_model: str) -> str | None:
     return _cached(name)
 
 
+def longest_input(base: str) -> int | None:
+    """Tokens that the model at `base` (a result of `locate`) reads of a text, as its files say; None: they don't."""
+    for name, key in (("sentence_bert_config.json", "max_seq_length"), ("config.json", "max_position_embeddings")):
+        path = Path(base) / name
+        if path.is_file():
+            limit = json.loads(path.read_text(encoding="utf-8")).get(key)
+            if isinstance(limit, int):
+                return limit
+    return None
+
+
 def public_id(base: str) -> str:
     """The id under which others can get the model at `base` (a result of `locate`): for cards and adapter configs."""
     path = Path(base)

@@ -1,17 +1,19 @@
 """The Ready / Not ready line: everything that would stop a run, said before it starts. Called by the page."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from engine.data.feedback_dataset import FeedbackDataset
 from engine.errors import UserError
 from engine.frameworks import base_models
 from engine.frameworks.validation import validate_config
-from engine.registry import FRAMEWORKS
+from engine.registry import FRAMEWORKS, TASKS
 from engine.runs.run_directory import RunSpec
-from engine.tasks.preparation import prepare
+from engine.tasks.preparation import divide
 from engine.tasks.training_task import TrainingTask
+
+RECORDS_NAMED = 20  # of those left out for one reason
 
 
 @dataclass(frozen=True)
@@ -19,8 +21,10 @@ class RowsCheck:
     """What a dataset gives for a task and a split: it depends on nothing else of a run, so it can be kept."""
 
     blocking: tuple[str, ...] = ()
+    rows: int = 0
     sizes: tuple[int, int, int] | None = None
     left_out: dict[str, int] = field(default_factory=dict)
+    left_out_records: dict[str, list[str]] = field(default_factory=dict)  # reason → the first of their ids
     counts: dict[str, int] = field(default_factory=dict)
 
 
@@ -45,13 +49,22 @@ class Readiness:
 
 def check_rows(dataset: FeedbackDataset, spec: RunSpec) -> RowsCheck:
     """Prepare the rows of `spec` and tell what they are; the rows themselves are not kept."""
+    definition = TrainingTask.from_dict(spec.task)
     try:
-        prepared = prepare(dataset.head(spec.max_records), TrainingTask.from_dict(spec.task), spec.split)
+        rows = TASKS[definition.task].rows(dataset.head(spec.max_records), definition, seed=spec.split.seed)
     except UserError as error:
         return RowsCheck(blocking=(str(error),))
-    data, rows = prepared.data, prepared.rows
-    sizes = (len(data.train), len(data.validation or ()), len(data.test or ()))
-    return RowsCheck((), sizes, {reason: len(records) for reason, records in rows.left_out.items()}, rows.counts)
+    found = RowsCheck(
+        rows=len(rows.table),
+        left_out={reason: len(records) for reason, records in rows.left_out.items()},
+        left_out_records={reason: records[:RECORDS_NAMED] for reason, records in rows.left_out.items()},
+        counts=rows.counts,
+    )
+    try:
+        data = divide(definition.task, rows, spec.split)
+    except UserError as error:
+        return replace(found, blocking=(str(error),))
+    return replace(found, sizes=(len(data.train), len(data.validation or ()), len(data.test or ())))
 
 
 def readiness(spec: RunSpec, rows: RowsCheck, *, pace: float | None = None) -> Readiness:

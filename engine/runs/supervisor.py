@@ -110,7 +110,11 @@ class Supervisor:
     # ---- runs -------------------------------------------------------------------------------------------------------
 
     def readiness(self, spec: RunSpec) -> Readiness:
-        """What blocks a run, and its sizes. Rows are looked at again only when data, task or split change."""
+        """What blocks a run, its sizes, and how long it may take."""
+        return readiness(spec, self.check(spec), pace=self.store.pace(spec.framework, spec.base_model))
+
+    def check(self, spec: RunSpec) -> RowsCheck:
+        """What the rows of a run come to. They are looked at again only when data, task or split change."""
         key = json.dumps(
             [spec.dataset, spec.task, spec.split.model_dump(), spec.max_records], sort_keys=True, default=str
         )
@@ -118,7 +122,7 @@ class Supervisor:
             if len(self._checked) >= CHECKS_KEPT:
                 self._checked.pop(next(iter(self._checked)))
             self._checked[key] = self._check_rows(spec, key)
-        return readiness(spec, self._checked[key], pace=self.store.pace(spec.framework, spec.base_model))
+        return self._checked[key]
 
     def _check_rows(self, spec: RunSpec, key: str) -> RowsCheck:
         """Small datasets are looked at here; large ones by a worker, so that the page stays small. Waits for it."""

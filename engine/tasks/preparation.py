@@ -22,8 +22,13 @@ class Prepared:
 
 def prepare(dataset: FeedbackDataset, definition: TrainingTask, shares: SplitSpec) -> Prepared:
     """The task's rows of `dataset`, split. Raises UserError when nothing is left or a requested part would be empty."""
-    task = TASKS[definition.task]
-    rows = task.rows(dataset, definition, seed=shares.seed)
+    rows = TASKS[definition.task].rows(dataset, definition, seed=shares.seed)
+    return Prepared(definition.task, divide(definition.task, rows, shares), rows)
+
+
+def divide(name: str, rows: Rows, shares: SplitSpec) -> TaskData:
+    """Rows in their parts. Raises UserError when a part would be empty, or training could not learn from its own."""
+    task = TASKS[name]
     sizes = (shares.train, shares.validation, shares.test)
     if abs(sum(sizes) - 1) > 1e-6:
         raise UserError(
@@ -35,4 +40,4 @@ def prepare(dataset: FeedbackDataset, definition: TrainingTask, shares: SplitSpe
     blocking = task.blocking(rows, data)
     if blocking:
         raise UserError(blocking[0], " ".join(blocking[1:]))
-    return Prepared(task.name, data, rows)
+    return data

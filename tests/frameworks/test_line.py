@@ -204,6 +204,12 @@ def test_run_that_can_not_be_says_why(supervisor: Supervisor, dataset_id: str) -
         spec(dataset_id, config={"dropout": 7}, base_model="ann/nowhere", task={"task": "text-classification"})
     )
     assert len(readiness.blocking) == 3
+    checked = supervisor.check(spec(dataset_id, split=SplitSpec(train=0.9, validation=0.2, test=0.1)))
+    assert checked.blocking == (
+        "The shares for training, validation and test must sum to 1; they sum to 1.2. Change one of them.",
+    )
+    assert (checked.rows, checked.left_out["unanswered"]) == (382, 12)
+    assert len(checked.left_out_records["unanswered"]) == 12
     run_id = supervisor.start(spec(dataset_id, base_model="ann/nowhere"))
     status = wait(lambda: supervisor.status(run_id))
     assert (status.state, status.message) == ("failed", "The base model 'ann/nowhere' is not on this machine.")

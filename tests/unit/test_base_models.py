@@ -235,3 +235,8 @@ def test_fetch_without_a_token_never_uses_the_machines_own(hub: HubServer, tmp_p
     hub.add_repo("model", "alice/secret", MODEL, private=True)
     assert refusal("alice/secret").startswith("There is no model alice/secret on the Hub")
     assert {user for _, _, user in hub.requests} == {""}
+
+
+def test_longest_input_is_what_the_embedded_model_says_of_itself() -> None:
+    assert base_models.longest_input(base_models.locate(base_models.EMBEDDED_ID)) == 256
+    assert base_models.longest_input("blank:en") is None

@@ -43,3 +43,14 @@ def test_times_are_relative_within_a_day() -> None:
     assert sentences.ago(1_000, 1_030) == "just now"
     assert sentences.ago(1_000, 1_000 + 7_200) == "2 h ago"
     assert sentences.ago(0, 10 * 86_400).endswith("1970")
+
+
+def test_left_out_names_the_first_records() -> None:
+    assert sentences.left_out("unanswered", 3, ["a", "b"]) == "3 records: unanswered (a, b, …)"
+    assert sentences.left_out("unanswered", 1, ["a"]) == "1 record: unanswered (a)"
+
+
+def test_tokens_say_where_the_model_stops_reading() -> None:
+    assert sentences.tokens(31, None) == "31"
+    assert sentences.tokens(312, 1021) == "312, cut after 1,021 characters"
+    assert sentences.tokens(None, None) == ""
