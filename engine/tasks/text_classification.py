@@ -41,12 +41,16 @@ class TextClassification(Task):
     )
 
     def suggest(self, dataset: "FeedbackDataset") -> dict[str, str]:
-        """The wordiest text field, and the first question that chooses among classes."""
+        """The required field called "text", or else the wordiest; the first question with a choice of classes."""
         lengths = {field.name: _mean_length(dataset.values(field.name)) for field in dataset.fields}
-        questions = [q.name for q in dataset.questions if q.classes and q.classifies]
-        if not questions or not any(lengths.values()):
+        required = {f.name: lengths[f.name] for f in dataset.fields if f.required and lengths[f.name]} or lengths
+        questions = sorted(
+            (q for q in dataset.questions if q.classes and q.classifies), key=lambda q: len(q.classes) < 2
+        )
+        if not questions or not any(required.values()):
             return {}
-        return {"text": max(lengths, key=lengths.__getitem__), "label": questions[0]}
+        text = "text" if required.get("text") else max(required, key=required.__getitem__)
+        return {"text": text, "label": questions[0].name}
 
     def rows(self, dataset: "FeedbackDataset", definition: "TrainingTask", *, seed: int = 42) -> Rows:
         """The canonical rows of `dataset`, in record order. Raises UserError when there is none, and says why.

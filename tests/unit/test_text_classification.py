@@ -8,6 +8,7 @@ import pytest
 
 from engine.data.derived import DerivedQuestion
 from engine.data.feedback_dataset import FeedbackDataset
+from engine.data.fields import TextField
 from engine.data.questions import LabelQuestion, MultiLabelQuestion, RankingQuestion, RatingQuestion
 from engine.errors import UserError
 from engine.registry import TASKS
@@ -348,3 +349,18 @@ def test_example_inputs_cover_the_labels_and_keep_the_order():
     assert [e["input"] for e in TASK.example_inputs(table, 3)] == ["t0", "t3", "t4"]
     assert TASK.example_inputs(table, 9)[3] == {"input": "t3", "expected": ["y"], "record_id": "r3"}
     assert [e["input"] for e in TASK.example_inputs(table, 5)] == ["t0", "t1", "t2", "t3", "t4"]
+
+
+def test_suggestion_takes_the_required_text_and_a_question_with_a_choice():
+    dataset = FeedbackDataset(
+        fields=[TextField(name="previous", required=False), TextField(name="said")],
+        questions=[LabelQuestion(name="only", labels=["yes"]), LabelQuestion(name="mood", labels=["good", "bad"])],
+    )
+    dataset.add_records([{"fields": {"previous": "a much longer text than the other one", "said": "short"}}])
+    assert TASK.suggest(dataset) == {"text": "said", "label": "mood"}
+
+
+def test_suggestion_without_a_question_is_none():
+    dataset = FeedbackDataset(fields=[TextField(name="text")], questions=[])
+    dataset.add_records([{"fields": {"text": "a"}}])
+    assert TASK.suggest(dataset) == {}
