@@ -16,7 +16,7 @@ from engine.tasks.task import TaskData
 
 ROOT = Path(__file__).parents[1]
 PAIRS = 3
-ITERATIONS = 3  # pairs per row and kind, in both
+ITERATIONS = 2  # pairs per row and kind, in both
 # The same training as SetFit's own documentation writes it: same rows, pairs, epochs, batch, then accuracy on test.
 BARE = """
 import json, sys
