@@ -56,6 +56,7 @@ _PUBLIC = {
     "engine.runs.supervisor": ("Supervisor",),
     "engine.runs.store": ("RunSummary",),
     "engine.runs.readiness": ("Readiness",),
+    "engine.publishing.bundle": ("public_spec",),
     "engine.publishing.model_card": ("build_card",),
     "engine.publishing.provenance": ("suggested_name",),
     "engine.publishing.hub": ("check_target", "check_token"),

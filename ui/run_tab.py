@@ -6,7 +6,7 @@ from typing import Any
 import gradio as gr
 import pandas as pd
 
-from engine import JobStatus, python_source
+from engine import JobStatus, public_spec, python_source
 from ui import markup, sentences, text
 from ui.address import Address
 from ui.people import Context
@@ -43,6 +43,9 @@ class RunTab:
                     self.log = gr.HTML(elem_id="run-log", autoscroll=True, max_height=320)
                 with gr.Accordion(text.AS_PYTHON, open=False):
                     self.python = gr.Code(language="python", interactive=False, show_label=False, elem_id="run-python")
+                with gr.Accordion(text.AS_RUN_FILE, open=False):
+                    gr.HTML(markup.line(text.AS_RUN_FILE_BELOW, subdued=True))
+                    self.file = gr.Code(language="json", interactive=False, show_label=False, elem_id="run-file")
         self.outputs = [
             *(
                 self.group,
@@ -55,7 +58,7 @@ class RunTab:
                 self.details,
                 self.plots,
             ),
-            *(self.loss, self.score, self.notes, self.log, self.python),
+            *(self.loss, self.score, self.notes, self.log, self.python, self.file),
         ]
         self.shell.listen(self.keep.click, self.stop_and_keep, [], self.outputs, self.problem)
         self.shell.listen(self.cancel.click, self.cancel_run, [], self.outputs, self.problem)
@@ -88,6 +91,7 @@ class RunTab:
         return {
             self.heading: markup.heading(spec.title, f"{spec.dataset.get('name', '')} · {spec.base_model} · {when}"),
             self.python: python_source(spec),
+            self.file: public_spec(spec).model_dump_json(indent=1),
         }
 
     def _moment(self, address: Address, status: JobStatus) -> Updates:

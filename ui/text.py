@@ -152,6 +152,8 @@ LOSS = "Loss"
 VALIDATION = "On validation rows"
 LOG = "Log"
 AS_PYTHON = "Show as Python"
+AS_RUN_FILE = "Save as a run file"
+AS_RUN_FILE_BELOW = "Train the same in a terminal: python -m engine train run.json. A data file must lie beside it."
 CLOSE_THIS_TAB = "You can close this tab. The run goes on, and this page finds it again."
 STAGES = {
     "preparing": "Preparing the rows",

@@ -5,6 +5,8 @@ import json
 import os
 import shutil
 import signal
+import subprocess
+import sys
 import time
 import zipfile
 from collections.abc import Callable, Iterator
@@ -13,7 +15,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from engine import JobStatus, RunSpec, Settings, SplitSpec, Supervisor, UserError
+from engine import JobStatus, RunSpec, Settings, SplitSpec, Supervisor, UserError, public_spec
 from engine.runs import locks
 from tests.hub_server import HubServer
 
@@ -213,6 +215,36 @@ def test_run_that_can_not_be_says_why(supervisor: Supervisor, dataset_id: str) -
     run_id = supervisor.start(spec(dataset_id, base_model="ann/nowhere"))
     status = wait(lambda: supervisor.status(run_id))
     assert (status.state, status.message) == ("failed", "The base model 'ann/nowhere' is not on this machine.")
+
+
+def test_exported_run_file_trains_the_same_from_a_terminal(supervisor: Supervisor, tmp_path: Path) -> None:
+    source = tmp_path / "messages.csv"
+    lines = [f"my invoice number {i} is wrong,billing\nwhere is parcel {i} today,delivery\n" for i in range(40)]
+    source.write_text("message,topic\n" + "".join(lines))
+    dataset_id = supervisor.import_dataset({"kind": "file", "path": str(source), "name": "messages.csv"})
+    assert wait(lambda: supervisor.dataset_status(dataset_id)).state == "finished"
+    dataset = supervisor.dataset(dataset_id)
+    derived = [question.model_dump() for question in dataset.schema.derived]
+    about = {"id": dataset_id, "name": dataset.name, "source": dataset.schema.source, "derived": derived}
+    task = {"task": "text-classification", "fields": {"text": "message", "label": "topic"}, "strategy": None}
+    asked = spec(dataset_id, dataset=about, task=task)
+    run_id = supervisor.start(asked)
+    assert wait(lambda: supervisor.status(run_id)).state == "finished"
+    exported = public_spec(asked).model_dump_json()
+    assert str(tmp_path) not in exported
+    (tmp_path / "run.json").write_text(exported)
+    done = subprocess.run(
+        [sys.executable, "-m", "engine", "train", str(tmp_path / "run.json")],
+        env=os.environ | {"ANNOTUNE_HOME": str(tmp_path / "home")},
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    (again,) = (tmp_path / "home" / "runs").iterdir()
+    report = json.loads((again / "report.json").read_text())
+    assert report["metrics"] == supervisor.run(run_id).report["metrics"]
+    assert f"model:  {again / 'model'}" in done.stdout
 
 
 def test_names_from_the_address_bar_stay_inside(supervisor: Supervisor) -> None:
