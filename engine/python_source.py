@@ -6,7 +6,8 @@ from engine.runs.run_directory import RunSpec
 
 def python_source(spec: RunSpec) -> str:
     """A script that trains the same run: same data, task, framework, base model, seed and hyperparameters."""
-    lines = ["from engine import ArgillaTrainer, FeedbackDataset, TrainingTask", "", f"dataset = {_dataset(spec)}"]
+    names = ["ArgillaTrainer", *(["DerivedQuestion"] if spec.dataset.get("derived") else []), "FeedbackDataset"]
+    lines = [f"from engine import {', '.join(names)}, TrainingTask", "", f"dataset = {_dataset(spec)}"]
     lines += _derived(spec)
     if spec.task.get("code"):
         call = f"task = TrainingTask.{TASKS[spec.task['task']].constructor}(formatting_func=formatting_func)"
@@ -55,8 +56,6 @@ def _derived(spec: RunSpec) -> list[str]:
         return []
     items = [f"    DerivedQuestion.model_validate({entry!r})," for entry in derived]
     return [
-        "from engine import DerivedQuestion",
-        "",
         "dataset = dataset.with_questions_from_fields([",
         *items,
         "])",
