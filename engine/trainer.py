@@ -80,6 +80,11 @@ class ArgillaTrainer:
             model = self._framework.base_models[self._task.task][0].id
         if isinstance(model, (str, Path)) and tokenizer is None:
             return str(model), None
+        if self._framework.base_by_name:
+            raise UserError(
+                f"{self._framework.label} finds its base model by name, so it can't train a model from memory.",
+                "Give the Hub id or the folder of the base model, and no tokenizer.",
+            )
         return base_from_object(model, tokenizer, Path(self._scratch.name) / "base")
 
     def _take_framework_kwargs(self, kwargs: dict[str, Any]) -> None:
@@ -214,16 +219,13 @@ class ArgillaTrainer:
 
 
 class PrintReport(Report):
-    """Stages, notes and validation figures as lines on the terminal."""
+    """Stages and notes as lines on the terminal; the frameworks print their own steps."""
 
     def stage(self, name: str) -> None:
         print(f"{name} …", flush=True)
 
     def note(self, text: str) -> None:
         print(text, flush=True)
-
-    def metrics(self, values: dict[str, float], *, step: int) -> None:
-        print(f"step {step}: " + ", ".join(f"{name} {value:.4f}" for name, value in values.items()), flush=True)
 
 
 def _run_directory(output_dir: Path) -> RunDirectory:

@@ -56,7 +56,9 @@ class Framework(ABC):
     needs_network: ClassVar[bool] = False
     secrets: ClassVar[tuple[str, ...]] = ()
     overlay: ClassVar[str | None] = None
-    config_objects: ClassVar[tuple[str, ...]] = ()  # keywords of update_config that may hold an upstream config object
+    # Keyword of update_config that may hold an upstream config object → hyperparameter for what has no knob of its own.
+    config_objects: ClassVar[dict[str, str]] = {}
+    base_by_name: ClassVar[bool] = False  # the trained model finds its base by name: a model in memory can't be one
 
     @abstractmethod
     def train(self, config: TrainerConfig, task: str, data: TaskData, base: str, out_dir: Path, report: Report) -> None:

@@ -71,7 +71,8 @@ class Peft(Framework):
     summary: ClassVar[str] = "Trains a small adapter beside a pretrained model: little memory, a file of about 1 MB."
     requires: ClassVar[tuple[str, ...]] = ("peft", "transformers", "torch", "accelerate", "datasets")
     configs: ClassVar[dict[str, type[TrainerConfig]]] = {"text-classification": PeftConfig}
-    config_objects: ClassVar[tuple[str, ...]] = ("peft_config", "args")
+    config_objects: ClassVar[dict[str, str]] = {"peft_config": "lora_arguments", "args": "extra_arguments"}
+    base_by_name: ClassVar[bool] = True
     library_name: ClassVar[str] = "peft"
     base_models: ClassVar[dict[str, tuple[SuggestedModel, ...]]] = {
         "text-classification": (

@@ -57,21 +57,21 @@ def _save_tokenizer(tokenizer: Any, folder: Path) -> None:
 def spread_objects(framework: Framework, config: type[TrainerConfig], kwargs: dict[str, Any]) -> dict[str, Any]:
     """`kwargs` with every upstream config object replaced by its values.
 
-    Which keywords may hold one is the framework's `config_objects`. Raises UserError for a value the config lacks.
+    Which keywords may hold one is the framework's `config_objects`.
     """
     values: dict[str, Any] = {}
     for name, value in kwargs.items():
         if name in framework.config_objects and dataclasses.is_dataclass(value):
-            values |= _values(value, config)
+            values |= _values(value, config, framework.config_objects[name])
         else:
             values[name] = value
     return values
 
 
-def _values(given: Any, config: type[TrainerConfig]) -> dict[str, Any]:
-    """Every hyperparameter that `given` and the config share, and what else the caller chose as extra arguments.
+def _values(given: Any, config: type[TrainerConfig], rest: str) -> dict[str, Any]:
+    """Every hyperparameter that `given` and the config share, and under `rest` what else the caller chose.
 
-    Chosen is what differs from a default object of the same class. Raises UserError for what the config can't hold.
+    Chosen is what differs from a default object of the same class.
     """
     fields = [field for field in dataclasses.fields(given) if field.init and field.name not in DECIDED_ELSEWHERE]
     required = {
@@ -80,19 +80,15 @@ def _values(given: Any, config: type[TrainerConfig]) -> dict[str, Any]:
         if field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING and field.init
     }
     default = type(given)(**required)
-    values, unknown = {}, {}
+    values: dict[str, Any] = {}
+    others: dict[str, Any] = {}
     for field in fields:
         value = getattr(given, field.name)
         if field.name in config.model_fields and value is not None:
             values[field.name] = _plain(value)
         elif value != getattr(default, field.name):
-            unknown[field.name] = _plain(value)
-    if unknown and "extra_arguments" not in config.model_fields:
-        raise UserError(
-            f"{type(given).__name__} sets {', '.join(unknown)}, which can't be set here.",
-            f"Known: {', '.join(config.model_fields)}.",
-        )
-    return values | ({"extra_arguments": unknown} if unknown else {})
+            others[field.name] = _plain(value)
+    return values | ({rest: others} if others else {})
 
 
 def _plain(value: Any) -> Any:

@@ -30,7 +30,7 @@ class SetFit(Framework):
     summary: ClassVar[str] = "Best with few examples: 8 to 100 rows a label. Fast on a CPU."
     requires: ClassVar[tuple[str, ...]] = ("setfit", "sentence_transformers", "torch", "sklearn", "datasets")
     configs: ClassVar[dict[str, type[TrainerConfig]]] = {"text-classification": SetFitConfig}
-    config_objects: ClassVar[tuple[str, ...]] = ("args",)
+    config_objects: ClassVar[dict[str, str]] = {"args": "extra_arguments"}
     library_name: ClassVar[str] = "setfit"
     base_models: ClassVar[dict[str, tuple[SuggestedModel, ...]]] = {
         "text-classification": (

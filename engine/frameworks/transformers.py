@@ -24,7 +24,7 @@ class Transformers(Framework):
     summary: ClassVar[str] = "Trains all of a pretrained model. Best with several hundred rows or more; likes a GPU."
     requires: ClassVar[tuple[str, ...]] = ("transformers", "torch", "accelerate", "datasets")
     configs: ClassVar[dict[str, type[TrainerConfig]]] = {"text-classification": TransformersConfig}
-    config_objects: ClassVar[tuple[str, ...]] = ("args",)
+    config_objects: ClassVar[dict[str, str]] = {"args": "extra_arguments"}
     library_name: ClassVar[str] = "transformers"
     base_models: ClassVar[dict[str, tuple[SuggestedModel, ...]]] = {
         "text-classification": (

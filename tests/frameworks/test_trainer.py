@@ -121,8 +121,17 @@ def test_upstream_config_objects_are_taken() -> None:
     from peft import LoraConfig
 
     run = trainer(framework="peft")
-    run.update_config(peft_config=LoraConfig(r=4, lora_alpha=8, target_modules=["query"]))
+    run.update_config(peft_config=LoraConfig(r=4, lora_alpha=8, target_modules=["query"], layers_to_transform=[0]))
     assert (run.config.r, run.config.lora_alpha, run.config.target_modules) == (4, 8, ["query"])
+    assert run.config.lora_arguments == {"layers_to_transform": [0]}
+
+
+def test_model_in_memory_is_no_base_for_an_adapter() -> None:
+    class Model:
+        def save_pretrained(self, folder: Path) -> None: ...
+
+    with pytest.raises(UserError, match="finds its base model by name, so it can't train a model from memory"):
+        trainer(framework="peft", model=Model())
 
 
 @pytest.mark.slow
