@@ -37,7 +37,7 @@ FOR_MORE_ROWS = {"setfit": {"num_iterations": 1}}
 # 28 rare labels: with small steps both would say "no label" everywhere, and equal zeros prove nothing.
 FOR_MANY_LABELS = {
     "transformers": {"num_train_epochs": 4, "learning_rate": 5e-4},
-    "peft": {"num_train_epochs": 4, "learning_rate": 5e-3},
+    "peft": {"num_train_epochs": 4, "learning_rate": 2e-3},
 }
 OURS = {"setfit": {"max_pairs": None}}  # upstream has no cap
 SELECTS = {"setfit": False, "spacy": True, "transformers": True, "peft": True}  # on validation rows, in both
