@@ -73,7 +73,7 @@ class PredictProcess:
             [sys.executable, "-m", "engine", "predict", "--serve"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
+            stderr=None,  # a bug there is told in the app's own log
             env=environment,
             start_new_session=True,
         )
