@@ -69,6 +69,8 @@ def transformers(
 
 def peft(splits: dict[str, Rows], classes: list[str], multi_label: bool, base: str, given: dict, folder: Path) -> Any:
     lora = {"r": 8, "lora_alpha": 16, "lora_dropout": 0.1, "target_modules": "all-linear"}
+    lora |= {name: given[name] for name in lora if name in given}
+    given = {name: value for name, value in given.items() if name not in lora}
     return _with_trainer(splits, classes, multi_label, base, given, folder, lora=lora)
 
 
