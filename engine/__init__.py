@@ -30,6 +30,7 @@ _PUBLIC = {
         "ValueSchema",
     ),
     "engine.data.derived": ("DerivedQuestion",),
+    "engine.data.examples": ("EXAMPLES",),
     "engine.data.strategies": (
         "LabelQuestionStrategy",
         "LabelQuestionUnification",

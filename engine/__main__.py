@@ -3,6 +3,7 @@
 train FOLDER|RUN_FILE    a run directory as a worker, or a run file from a terminal
 import|check|fetch|publish  FOLDER, as workers
 predict                  --serve: the warm predict process; RUN_ID TEXT…: from a terminal
+overlays [NAME …]        install the packages that some choices need apart from the others
 docs                     write the parameter tables into README.md (--check: fail when they are stale)
 """
 
@@ -15,7 +16,14 @@ from pathlib import Path
 from engine.settings import Settings
 
 # verb → function of engine/runs/work.py
-WORK = {"train": "train", "import": "import_dataset", "check": "check", "fetch": "fetch", "publish": "publish"}
+WORK = {
+    "train": "train",
+    "train-prepared": "train_prepared",
+    "import": "import_dataset",
+    "check": "check",
+    "fetch": "fetch",
+    "publish": "publish",
+}
 
 
 def main() -> int:
@@ -27,11 +35,14 @@ def main() -> int:
     predict.add_argument("--serve", action="store_true")
     predict.add_argument("run_id", nargs="?")
     predict.add_argument("texts", nargs="*")
+    verbs.add_parser("overlays").add_argument("names", nargs="*")
     docs = verbs.add_parser("docs")
     docs.add_argument("--check", action="store_true")
     arguments = parser.parse_args()
     if arguments.verb == "predict":
         return _predict(arguments)
+    if arguments.verb == "overlays":
+        return _overlays(arguments.names)
     if arguments.verb == "docs":
         from engine.frameworks.parameter_tables import update_readme
 
@@ -49,6 +60,19 @@ def _work(verb: str, folder: Path) -> int:
     return worker.run_job(folder, getattr(work, WORK[verb]))
 
 
+def _overlays(names: list[str]) -> int:
+    from engine.errors import UserError
+    from engine.frameworks.overlays import OVERLAYS, install
+
+    try:
+        for name in names or OVERLAYS:
+            print(install(name))
+    except UserError as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
 def _predict(arguments: argparse.Namespace) -> int:
     if arguments.serve:
         from engine.prediction.worker import serve
@@ -59,8 +83,8 @@ def _predict(arguments: argparse.Namespace) -> int:
 
     supervisor = Supervisor(Settings.from_env())
     try:
-        for text, labels in zip(arguments.texts, supervisor.predict(arguments.run_id, arguments.texts), strict=True):
-            print(json.dumps({"text": text, "labels": labels}, ensure_ascii=False))
+        for given, output in zip(arguments.texts, supervisor.predict(arguments.run_id, arguments.texts), strict=True):
+            print(json.dumps({"input": given, "output": output}, ensure_ascii=False))
     except UserError as error:
         print(error, file=sys.stderr)
         return 1

@@ -44,7 +44,7 @@ def _dataset(spec: RunSpec) -> str:
         extra = "".join(f", {k}={source[k]!r}" for k in ("subset", "split", "revision") if source.get(k))
         return f"FeedbackDataset.from_huggingface({source['id']!r}{extra})"
     if source.get("kind") == "example":
-        return "FeedbackDataset.example()"
+        return f"FeedbackDataset.example({source['name']!r})" if source.get("name") else "FeedbackDataset.example()"
     options = "".join(f", {k}={v!r}" for k, v in source.get("options", {}).items())
     return f"FeedbackDataset.from_file({source.get('name') or spec.dataset.get('name', 'data')!r}{options})"
 
@@ -64,8 +64,10 @@ def _derived(spec: RunSpec) -> list[str]:
 
 def _task(spec: RunSpec) -> list[str]:
     task = TASKS[spec.task["task"]]
+    derived = {entry["question"]["name"]: "question" for entry in spec.dataset.get("derived") or ()}
+    kinds = derived | (spec.dataset.get("kinds") or {})
     lines = [f"task = TrainingTask.{task.constructor}("]
-    lines += [f"    {role}=dataset.{kind}_by_name({spec.task['fields'][role]!r})," for role, kind in task.roles.items()]
+    lines += [f"    {argument}," for argument in task.python_arguments(spec.task["fields"], kinds)]
     if spec.task.get("strategy"):
         lines.append(f"    label_strategy={spec.task['strategy']!r},")
     return [*lines, ")"]

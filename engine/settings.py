@@ -4,6 +4,7 @@ import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
+PROVIDER_KEYS = ("OPENAI_API_KEY",)
 SPACE_DATA = Path("/data")  # where a Space mounts its storage bucket, if it has one
 
 
@@ -19,6 +20,8 @@ class Settings:
     space_author: str = ""
     space_hosts: tuple[str, ...] = ()  # the names under which a Space is served, custom domains included
     hf_token: str = field(default="", repr=False)
+    provider_keys: dict[str, str] = field(default_factory=dict, repr=False)  # the owner's keys, by variable
+    overlays: Path | None = None  # where the image keeps its overlays
     max_upload_bytes: int = 2 * 1024**3
     host: str = "127.0.0.1"
     port: int = 7860
@@ -40,6 +43,10 @@ class Settings:
     def runs_dir(self) -> Path:
         return self.data_root / "runs"
 
+    @property
+    def overlays_dir(self) -> Path:
+        return self.overlays or self.data_root / "overlays"
+
     @classmethod
     def from_env(cls, environ: dict[str, str] | None = None) -> "Settings":
         env = os.environ if environ is None else environ
@@ -50,6 +57,8 @@ class Settings:
             space_author=env.get("SPACE_AUTHOR_NAME", ""),
             space_hosts=tuple(name.strip() for name in env.get("SPACE_HOST", "").split(",") if name.strip()),
             hf_token=env.get("HF_TOKEN", ""),
+            provider_keys={name: env[name] for name in PROVIDER_KEYS if env.get(name)},
+            overlays=Path(env["ANNOTUNE_OVERLAYS"]) if env.get("ANNOTUNE_OVERLAYS") else None,
             host=env.get("GRADIO_SERVER_NAME", "127.0.0.1"),
             port=int(env.get("GRADIO_SERVER_PORT", "7860")),
         )

@@ -2,7 +2,6 @@
 
 import shutil
 import tempfile
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +10,12 @@ from engine.errors import UserError
 from engine.evaluation.report import evaluate
 from engine.frameworks import base_models
 from engine.frameworks.framework import TrainerConfig
+from engine.frameworks.overlays import install
 from engine.frameworks.python_objects import base_from_object, spread_objects
 from engine.frameworks.validation import config_class, validate_config
-from engine.registry import FRAMEWORKS
+from engine.prediction.client import OverlayPredictor
+from engine.registry import FRAMEWORKS, TASKS
+from engine.runs import job
 from engine.runs.events import Report
 from engine.runs.run_directory import CardFacts, RunDirectory, RunSpec, SplitSpec
 from engine.runs.work import package_versions, write_report
@@ -139,13 +141,12 @@ class ArgillaTrainer:
     def train(self, output_dir: str | Path) -> None:
         """Train, evaluate on the test part (`self.report`) and leave in `output_dir` what the library itself loads."""
         report = PrintReport()
-        base = self._base or base_models.locate(self._base_model)
+        base = self._base or self._framework.locate_base(self._base_model)
         if base is None:
             base = base_models.fetch(self._base_model, token=Settings.from_env().hf_token or None, report=report)
+        self._framework.check_base(base, self._task.task)
         work = RunDirectory(Path(tempfile.mkdtemp(dir=self._scratch.name)))
-        data = self._prepared.data
-        self._framework.train(self._config, self._task.task, data, base, work.model_dir, report)
-        figures = evaluate(self._framework.name, self._task.task, data, work.model_dir, report)
+        figures = self._train_here(work, base, report) if self._overlay is None else self._train_apart(work, base)
         spec = self._spec.model_copy(
             update={
                 "base_model": self._base_model,
@@ -162,15 +163,45 @@ class ArgillaTrainer:
         self.report = run_dir.report
         self._attach(run_dir)
 
-    def predict(self, text: str | Sequence[str], as_argilla_records: bool = False, **_kwargs: Any) -> Any:
-        """Every label as {"label", "score"}, best first: for a text one such list, for a list a list of them."""
+    def _train_here(self, work: RunDirectory, base: str, report: Report) -> dict[str, Any]:
+        """Train in this process; → figures of the report."""
+        task, data = self._task.task, self._prepared.data
+        self._framework.train(self._config, task, data, base, work.model_dir, report)
+        return evaluate(self._framework.name, task, data, work.model_dir, report, base)
+
+    def _train_apart(self, work: RunDirectory, base: str) -> dict[str, Any]:
+        """Train in a process of its own, whose packages are the overlay's; → figures of the report."""
+        install(self._overlay, PrintReport())
+        self._prepared.data.save(work.data_dir)
+        changed = self._config.model_dump(mode="json", exclude_defaults=True)
+        work.write_spec(self._spec.model_copy(update={"base_model": base, "config": changed}))
+        status = job.run_in_child("train-prepared", work.path, self._overlay)
+        if status.state != "finished":
+            raise UserError(status.message or "Training was cut off.", status.hint)
+        return status.result["figures"]
+
+    def predict(self, text: Any, as_argilla_records: bool = False, **options: Any) -> Any:
+        """The task's outputs (README: what predict gives): for one input its output, for a list a list of them.
+
+        `options` are those of the task: max_new_tokens, temperature, seed where text is generated.
+        """
         if self._predictor is None:
             if self._output_dir is None:
                 raise UserError("This model has not been trained yet.", "Call train(output_dir=...) first.")
-            self._predictor = self._framework.load(self._output_dir, self._task.task)
-        single = isinstance(text, str)
-        predictions = self._predictor.predict([text] if single else list(text))
-        return predictions[0] if single else predictions
+            self._predictor = self._load(self._output_dir)
+        about = TASKS[self._task.task]
+        inputs, answer = about.as_inputs(text)
+        known = about.predict_options.model_fields if about.predict_options else {}
+        return answer(self._predictor.predict(inputs, **{name: options[name] for name in options if name in known}))
+
+    def _load(self, model_dir: Path) -> Any:
+        if self._overlay is None:
+            return self._framework.load(model_dir, self._task.task)
+        return OverlayPredictor(model_dir, self._framework.name, self._task.task)
+
+    @property
+    def _overlay(self) -> str | None:
+        return self._framework.overlays.get(self._task.task)
 
     def save(self, output_dir: str | Path, generate_card: bool = True) -> None:
         """Copy the trained model to `output_dir`, with its card."""

@@ -14,7 +14,6 @@ from engine import (
     TrainingTask,
     UserError,
     frameworks_for,
-    locate,
 )
 from ui import markup, sentences, text
 from ui.address import Address
@@ -55,9 +54,15 @@ def suggested_task(dataset: FeedbackDataset) -> tuple[str, dict[str, str]]:
 
 def target(address: Address) -> str:
     """The question to be learned; nothing when a cell makes the rows."""
-    kinds = TASKS[address.task].roles
-    names = [address.roles.get(role, "") for role, kind in kinds.items() if kind == "question"]
+    names = chosen_questions(address)
     return "" if address.code or not names else names[0]
+
+
+def chosen_questions(address: Address) -> list[str]:
+    """The questions chosen for the task's roles."""
+    roles = TASKS[address.task].roles
+    names = [address.roles.get(role, "") for role, about in roles.items() if about.kind == "question"]
+    return [name for name in names if name]
 
 
 def training_task(address: Address) -> TrainingTask:
@@ -130,7 +135,7 @@ def ready_line(context: Context, address: Address) -> ReadyLine:
     found = context.supervisor.readiness(spec)
     if found.ready:
         return ReadyLine(True, sentences.ready(found.sizes, found.seconds), found.sizes)
-    status = fetch_status(context, address.base) if found.fetchable else None
+    status = fetch_status(context, address) if found.fetchable else None
     fetchable = found.fetchable and not (status and status.live)
     return ReadyLine(False, _why(found, status), found.sizes, fetchable)
 
@@ -143,18 +148,19 @@ def _why(found: Readiness, fetching: JobStatus | None) -> str:
     return sentences.not_ready([f"{fetching.message} {fetching.hint}".strip()])
 
 
-def must_be_fetched(base_model: str) -> bool:
+def must_be_fetched(address: Address) -> bool:
     """Whether a base model has to be downloaded first; a folder that is no model is left to the Ready line."""
     try:
-        return bool(base_model) and locate(base_model) is None
+        return bool(address.base) and FRAMEWORKS[address.framework].locate_base(address.base) is None
     except UserError:
         return False
 
 
-def fetch_status(context: Context, base_model: str) -> JobStatus | None:
-    """How the download of a base model goes; None when none was asked for."""
+def fetch_status(context: Context, address: Address) -> JobStatus | None:
+    """How the download of what the choice needs goes; None when none was asked for."""
     try:
-        return context.supervisor.fetch_status(context.supervisor.fetch_id(base_model))
+        fetch_id = context.supervisor.fetch_id(address.framework, address.task, address.base)
+        return context.supervisor.fetch_status(fetch_id)
     except UserError:
         return None
 

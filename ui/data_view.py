@@ -64,7 +64,7 @@ def verdict(dataset: FeedbackDataset) -> tuple[str, bool]:
     name, roles = choices.suggested_task(dataset)
     if not name:
         return markup.line(text.NO_TASK_YET), False
-    question = next(role for role, kind in TASKS[name].roles.items() if kind == "question")
+    question = next(role for role, about in TASKS[name].roles.items() if about.kind == "question")
     sentence = text.LOOKS_LIKE.format(task=TASKS[name].label.lower(), question=roles[question])
     return markup.line(sentence), True
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import gradio as gr
 
-from engine import UserError
+from engine import TASKS, UserError
 from ui import data_view, markup, sentences, text
 from ui.address import Address
 from ui.people import Context
@@ -89,7 +89,8 @@ class PredictTab:
         if not path:
             raise UserError(text.NO_FILE, text.NO_FILE_HINT)
         yield {self.file_bar: markup.working(text.PREDICTING, text.LOADING_MODEL, None), self.made: None}
-        for step in self.context.supervisor.predict_file(asked.address.run, Path(path), column.strip() or None):
+        columns = self._columns(asked.address, column)
+        for step in self.context.supervisor.predict_file(asked.address.run, Path(path), columns):
             if "path" in step:
                 done = markup.ready(sentences.rows_predicted(step.get("rows")))
                 yield {self.made: downloadable(self.made, Path(step["path"])), self.file_bar: done}
@@ -97,6 +98,11 @@ class PredictTab:
                 detail = sentences.steps(step["step"], step["total"], text.ROWS)
                 share = step["step"] / step["total"] if step["total"] else None
                 yield {self.file_bar: markup.working(text.PREDICTING, detail, share)}
+
+    def _columns(self, address: Address, column: str) -> dict[str, str]:
+        """The column named for the first part of an input."""
+        task = self.context.supervisor.run(address.run).spec.task["task"]
+        return {next(iter(TASKS[task].inputs)): column.strip()} if column.strip() else {}
 
     def show(self, address: Address) -> Updates:
         """The box, already filled with an unseen record, once a run is finished."""

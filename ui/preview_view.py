@@ -7,7 +7,6 @@ import gradio as gr
 
 from engine import (
     FRAMEWORKS,
-    TASKS,
     FeedbackDataset,
     Preview,
     UserError,
@@ -52,8 +51,7 @@ def account(context: Context, dataset: FeedbackDataset, address: Address, found:
 
 def table(dataset: FeedbackDataset, address: Address, found: Preview) -> str:
     """One line a record: what goes in, what annotators said, and the row or the reason why there is none."""
-    questions = [address.roles.get(role) for role, kind in TASKS[address.task].roles.items() if kind == "question"]
-    asked = [name for name in questions if name and not address.code]
+    asked = [] if address.code else choices.chosen_questions(address)
     samples = dataset.samples(0, len(found.records))
     lines = []
     for record, sample in zip(found.records, samples, strict=False):

@@ -68,7 +68,7 @@ class TaskTab:
 
     def _strategies(self, dataset: FeedbackDataset, address: Address) -> dict[str, Any]:
         """How several answers become one: choices of the chosen question, in plain words."""
-        names = [address.roles.get(r) for r, kind in TASKS[address.task].roles.items() if kind == "question"]
+        names = choices.chosen_questions(address)
         found = [question for question in dataset.questions if question.name in names]
         strategies = found[0].strategies if found else ()
         chosen = address.strategy if address.strategy in strategies else (strategies[0] if strategies else None)

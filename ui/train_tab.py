@@ -102,14 +102,15 @@ class TrainTab:
         address = asked.address.having(base=(base or "").strip())
         if address == asked.address or not address.framework:
             return {}
-        if choices.must_be_fetched(address.base):  # it is downloaded as soon as it is chosen
+        if choices.must_be_fetched(address):  # it is downloaded as soon as it is chosen
             return self.fetch_base(replace(asked, address=address))
         return {self.shell.address: address.query()} | self._readiness(address)
 
     def fetch_base(self, asked: Asked) -> Updates:
         """Begin to download the chosen base model, or try again."""
         asked.visitor.require()
-        self.context.supervisor.fetch_base_model(asked.address.base, token=asked.visitor.token)
+        chosen = asked.address
+        self.context.supervisor.fetch(chosen.framework, chosen.task, chosen.base, token=asked.visitor.token)
         changed: Updates = {self.shell.address: asked.address.query()}
         return changed | self.shell.watch() | self._readiness(asked.address)
 
@@ -193,7 +194,7 @@ class TrainTab:
 
     def poll(self, address: Address, seen: dict[str, Any]) -> tuple[Updates, bool]:
         """The download of a base model, while it goes on."""
-        status = choices.fetch_status(self.context, address.base) if address.step == 3 and address.framework else None
+        status = choices.fetch_status(self.context, address) if address.step == 3 and address.framework else None
         mark = f"{address.base}|{status.ended}" if status else ""
         if status is None or (not status.live and seen.get("base") == mark):
             return {}, False

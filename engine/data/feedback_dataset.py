@@ -266,11 +266,11 @@ class FeedbackDataset:
         return read_source({"kind": "file", "path": str(path), "options": options})
 
     @classmethod
-    def example(cls) -> "FeedbackDataset":
-        """The bundled example: 400 support messages, three annotators."""
+    def example(cls, name: str | None = None) -> "FeedbackDataset":
+        """A bundled example (engine.EXAMPLES); without a name 400 support messages with three annotators."""
         from engine.data.readers import read_source
 
-        return read_source({"kind": "example"})
+        return read_source({"kind": "example"} | ({"name": name} if name else {}))
 
     @classmethod
     def from_dataset(cls, dataset: Any, name: str = "dataset") -> "FeedbackDataset":

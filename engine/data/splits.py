@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 from engine.errors import UserError
 
 PARTS = ("train", "validation", "test")
-TOGETHER = ("record_id", "text")  # rows that agree in one of these columns stay in one part
+TOGETHER = ("record_id", "text")  # by default, rows that agree in one of these columns stay in one part
 _NOISE = 1e-9  # float noise in a share: 0.7 of 10 is 7 rows
 
 
@@ -59,7 +59,12 @@ def _check_shares(shares: Sequence[float]) -> None:
 
 
 def split(
-    table: pa.Table, shares: Sequence[float], *, seed: int, label_column: str | None = None
+    table: pa.Table,
+    shares: Sequence[float],
+    *,
+    seed: int,
+    label_column: str | None = None,
+    together: Sequence[str] = TOGETHER,
 ) -> dict[str, pa.Table]:
     """`shares` (train, validation, test) of `table` as name → rows in their original order; a share of 0 gives no key.
 
@@ -67,7 +72,7 @@ def split(
     `label_column` (string or list<string>) is stratified by. Raises UserError when a part would be empty.
     """
     sizes = np.array(split_sizes(len(table), shares), np.int64)
-    unit = _units(table)
+    unit = _units(table, together)
     n_units = int(unit.max()) + 1
     asked = np.flatnonzero(np.array(shares) > 0)
     if n_units < len(asked):
@@ -80,9 +85,9 @@ def split(
     return {PARTS[p]: table.filter(pa.array(part[unit] == p)) for p in asked}
 
 
-def _units(table: pa.Table) -> np.ndarray:
-    """(n_rows,) unit number of each row, 0 to the number of units − 1: connected by record or by text."""
-    columns = [row_codes(table[name]) for name in TOGETHER if name in table.column_names]
+def _units(table: pa.Table, together: Sequence[str]) -> np.ndarray:
+    """(n_rows,) unit number of each row, 0 to the number of units − 1: connected by equal values of a column."""
+    columns = [row_codes(table[name]) for name in together if name in table.column_names]
     unit = columns[0] if columns else np.arange(len(table))
     if len(columns) > 1:
         while True:  # the smallest unit number spreads over each connected set, a column at a time

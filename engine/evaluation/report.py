@@ -4,21 +4,27 @@ import time
 from pathlib import Path
 from typing import Any
 
+from engine.frameworks.framework import Predictor
 from engine.registry import FRAMEWORKS, TASKS
 from engine.runs.events import Report
 from engine.tasks.task import TaskData
 
 BATCH = 64  # rows between two looks at the progress
 SHOWN_EXAMPLES = 20
+BEFORE = "The base model before training"
 
 
-def evaluate(framework: str, task: str, data: TaskData, model_dir: Path, report: Report) -> dict[str, Any]:
+def evaluate(
+    framework: str, task: str, data: TaskData, model_dir: Path, report: Report, base: str | None = None
+) -> dict[str, Any]:
     """Figures on `data.test`, and what it costs to use the model (ms a row, bytes on disk).
 
-    Without a test part there are no figures: {"metrics": None} and the counts only. Raises what the library raises
-    when the folder does not load, so a model that can't be loaded never counts as trained.
+    `base`: where the base model lies, to be measured on the same rows where the framework can. Without a test part
+    there are no figures: {"metrics": None} and the counts only. Raises what the library raises when the folder does
+    not load, so a model that can't be loaded never counts as trained.
     """
     report.stage("evaluating")
+    about = TASKS[task]
     predictor = FRAMEWORKS[framework].load(model_dir, task)
     result: dict[str, Any] = {
         "n": {split: len(getattr(data, split) or ()) for split in ("train", "validation", "test")},
@@ -29,13 +35,25 @@ def evaluate(framework: str, task: str, data: TaskData, model_dir: Path, report:
     if held_out is None:
         report.note("There are no test rows, so nothing says how good this model is on texts it has not seen.")
         return result
-    inputs = [example["input"] for example in TASKS[task].example_inputs(held_out, len(held_out))]
+    result["metrics"] = predictor.score(held_out) if about.model_scores else {}
+    before = FRAMEWORKS[framework].load_base(base, task) if base else None
+    if before is not None and about.model_scores:
+        report.stage("evaluating the base model")
+        result["baseline"] = {"name": BEFORE, "metrics": before.score(held_out)}
+    shown = held_out.slice(0, about.predicted_rows)
+    inputs = [example["input"] for example in about.example_inputs(shown, len(shown))]
     started = time.monotonic()
+    predictions = _predict(predictor, inputs, report)
+    seconds = time.monotonic() - started
+    found = about.evaluate(predictions, shown, data.info, data.train)
+    result |= found | {"metrics": result["metrics"] | found.get("metrics", {})}
+    result["examples"] = list(about.example_inputs(held_out, SHOWN_EXAMPLES))
+    return result | {"seconds": {"evaluate": round(seconds, 3)}, "ms_per_row": round(1000 * seconds / len(inputs), 2)}
+
+
+def _predict(predictor: Predictor, inputs: list[Any], report: Report) -> list[Any]:
     predictions: list[Any] = []
     for start in range(0, len(inputs), BATCH):
         predictions += predictor.predict(inputs[start : start + BATCH])
         report.progress(len(predictions), len(inputs))
-    seconds = time.monotonic() - started
-    result |= TASKS[task].evaluate(predictions, held_out, data.info, data.train)
-    result["examples"] = list(TASKS[task].example_inputs(held_out, SHOWN_EXAMPLES))
-    return result | {"seconds": {"evaluate": round(seconds, 3)}, "ms_per_row": round(1000 * seconds / len(inputs), 2)}
+    return predictions

@@ -7,9 +7,11 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
+import pyarrow as pa
 from pydantic import BaseModel, ConfigDict
 from pydantic import Field as PydanticField
 
+from engine.frameworks import base_models
 from engine.runs.events import Report
 from engine.tasks.task import TaskData
 
@@ -37,9 +39,19 @@ class SuggestedModel:
 
 
 class Predictor(Protocol):
-    """A trained model, loaded. `predict` takes the task's inputs and gives one output each, in order."""
+    """A trained model, loaded. `predict` takes the task's inputs and gives one output each, in order.
 
-    def predict(self, inputs: Sequence[Any]) -> list[Any]: ...
+    `options` are the fields of the task's `predict_options`, if it has any. A predictor of a task with `model_scores`
+    also has `score`.
+    """
+
+    def predict(self, inputs: Sequence[Any], **options: Any) -> list[Any]: ...
+
+
+class ScoringPredictor(Predictor, Protocol):
+    """Besides: figures on canonical rows that outputs can't show, such as the loss; keys of the task's `metrics`."""
+
+    def score(self, table: pa.Table) -> dict[str, float]: ...
 
 
 class Framework(ABC):
@@ -53,9 +65,10 @@ class Framework(ABC):
     base_models: ClassVar[dict[str, tuple[SuggestedModel, ...]]]  # task → suggestions, the default first
     library_name: ClassVar[str]  # the Hub's name for the library, for the model card
     needs_gpu: ClassVar[bool] = False
-    needs_network: ClassVar[bool] = False
-    secrets: ClassVar[tuple[str, ...]] = ()
-    overlay: ClassVar[str | None] = None
+    needs_network: ClassVar[bool] = False  # its train and predict workers are not told to stay offline
+    secrets: ClassVar[tuple[str, ...]] = ()  # environment variables that its library reads a key from
+    overlays: ClassVar[dict[str, str]] = {}  # task → overlay whose packages come first (engine/frameworks/overlays.py)
+    notice: ClassVar[str] = ""  # what a person should know before choosing it
     # Keyword of update_config that may hold an upstream config object → hyperparameter for what has no knob of its own.
     config_objects: ClassVar[dict[str, str]] = {}
     base_by_name: ClassVar[bool] = False  # the trained model finds its base by name: a model in memory can't be one
@@ -70,8 +83,22 @@ class Framework(ABC):
 
     @abstractmethod
     def usage(self, repo_id: str, task: str) -> str:
-        """Four tested lines of Python that load the published model and predict with the library itself."""
+        """A few tested lines of Python that load the published model and predict with the library itself."""
 
     def missing(self) -> list[str]:
         """Packages that are not installed here."""
         return [package for package in self.requires if find_spec(package) is None]
+
+    def locate_base(self, base_model: str) -> str | None:
+        """What `train` is given for this base model: a folder on this machine. None: it has to be fetched first.
+
+        Raises UserError for a folder that is no model.
+        """
+        return base_models.locate(base_model)
+
+    def check_base(self, base: str, task: str) -> None:  # noqa: B027
+        """Raise UserError when the model at `base` is of a kind that can't learn `task`. Reads its configs only."""
+
+    def load_base(self, base: str, task: str) -> Predictor | None:
+        """The base model as it was before training, to compare with; None: it can't do the task yet."""
+        return None

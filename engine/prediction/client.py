@@ -11,30 +11,54 @@ from pathlib import Path
 from typing import Any
 
 from engine.errors import UserError
+from engine.frameworks.overlays import python_path
+from engine.registry import FRAMEWORKS
 from engine.runs.job import worker_environment
 
 ANSWER_SECONDS = 300.0  # loading a large model on a slow disk included
 
 
 class PredictClient:
-    """One warm process for live predictions, and one of its own for each file, so that a file never blocks a person."""
+    """One warm process (an overlay or a provider has its own) for live predictions, and one for each file, so that a
+    file never blocks a person.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._process: PredictProcess | None = None
+        self._processes: dict[tuple[str | None, bool], PredictProcess] = {}
 
-    def predict(self, model_dir: Path, framework: str, task: str, inputs: list[Any]) -> list[Any]:
-        """One output for each input, in order. Raises UserError with the model's own words."""
+    def predict(
+        self,
+        model_dir: Path,
+        framework: str,
+        task: str,
+        inputs: list[Any],
+        *,
+        options: dict[str, Any] | None = None,
+        base_model: str | None = None,
+        secrets: dict[str, str] | None = None,
+    ) -> list[Any]:
+        """One output for each input, in order, by the model in `model_dir`, or by `base_model` as it was before.
+
+        Raises UserError with the model's own words.
+        """
         request = {"model_dir": str(model_dir), "framework": framework, "task": task, "inputs": inputs}
+        request |= {"options": options or {}, "base_model": base_model, "secrets": secrets or {}}
         with self._lock:
-            if self._process is not None and not self._process.alive:
-                self._process.close()
-                self._process = None
-            self._process = self._process or PredictProcess()
-            for answer in self._process.ask(request):
+            for answer in self._process(framework, task).ask(request):
                 if "result" in answer:
                     return answer["result"]
         raise AssertionError("a request ends with a result or an error")
+
+    def _process(self, framework: str, task: str) -> "PredictProcess":
+        """The warm process for such models, started when there is none or the last one died."""
+        key = FRAMEWORKS[framework].overlays.get(task), FRAMEWORKS[framework].needs_network
+        process = self._processes.get(key)
+        if process is not None and not process.alive:
+            process.close()
+            process = None
+        self._processes[key] = process or PredictProcess(*key)
+        return self._processes[key]
 
     def predict_file(
         self,
@@ -45,12 +69,14 @@ class PredictClient:
         info: dict[str, Any],
         input: Path,
         output: Path,
-        text_column: str | None,
+        columns: dict[str, str],
+        secrets: dict[str, str] | None = None,
     ) -> Iterator[dict[str, Any]]:
-        """Yields {"step", "total"} while it works, and at last {"path", "rows", "empty", "text_column"}."""
+        """Yields {"step", "total"} while it works, and at last {"path", "rows", "empty", "columns"}."""
         request = {"model_dir": str(model_dir), "framework": framework, "task": task}
-        request |= {"info": info, "input": str(input), "output": str(output), "text_column": text_column}
-        process = PredictProcess()
+        request |= {"info": info, "input": str(input), "output": str(output), "columns": columns}
+        request |= {"secrets": secrets or {}}
+        process = PredictProcess(FRAMEWORKS[framework].overlays.get(task), FRAMEWORKS[framework].needs_network)
         try:
             for answer in process.ask(request):
                 yield answer.get("progress") or answer["result"]
@@ -59,16 +85,20 @@ class PredictClient:
 
     def close(self) -> None:
         with self._lock:
-            if self._process is not None:
-                self._process.close()
-                self._process = None
+            for process in self._processes.values():
+                process.close()
+            self._processes.clear()
 
 
 class PredictProcess:
-    """A running `python -m engine predict --serve`, with nothing in its environment that it does not need."""
+    """A running `python -m engine predict --serve`, with nothing in its environment that it does not need.
 
-    def __init__(self) -> None:
-        environment = worker_environment(HF_HUB_OFFLINE="1", PYTHONPATH=str(Path(__file__).parents[2]))
+    Raises UserError when its overlay is not installed.
+    """
+
+    def __init__(self, overlay: str | None = None, needs_network: bool = False) -> None:
+        offline = {} if needs_network else {"HF_HUB_OFFLINE": "1"}
+        environment = worker_environment(**offline, PYTHONPATH=python_path(overlay))
         self._process = subprocess.Popen(
             [sys.executable, "-m", "engine", "predict", "--serve"],
             stdin=subprocess.PIPE,
@@ -117,3 +147,14 @@ class PredictProcess:
         self._process.wait()
         self._process.stdin.close()
         self._process.stdout.close()
+
+
+class OverlayPredictor:
+    """A model whose packages are an overlay's, for scripts: loaded in a process that ends with this one."""
+
+    def __init__(self, model_dir: Path, framework: str, task: str) -> None:
+        self._client = PredictClient()
+        self._model = {"model_dir": model_dir, "framework": framework, "task": task}
+
+    def predict(self, inputs: list[Any], **options: Any) -> list[Any]:
+        return self._client.predict(**self._model, inputs=inputs, options=options)

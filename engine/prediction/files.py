@@ -20,21 +20,19 @@ def predict_file(
     info: dict[str, Any],
     source: Path,
     target: Path,
-    text_column: str | None,
+    columns: dict[str, str],
     progress: Callable[[int, int], None],
 ) -> dict[str, Any]:
-    """Predict every row of `source` and write `target`. Rows without a text get empty predictions and are counted.
+    """Predict every row of `source` and write `target`. Rows without an input get empty predictions and are counted.
 
-    Returns {"path", "rows", "empty", "text_column"}. Raises UserError for a file or a column that can't be read.
+    `columns`: part of an input → column of the file; the rest is guessed. Returns {"path", "rows", "empty", "columns"}.
+    Raises UserError for a file or a column that can't be read.
     """
     dataset = FeedbackDataset.from_file(source)
     names = [field.name for field in dataset.schema.fields]
     table = pa.table({name: dataset.table[FIELD + name] for name in names})
-    column = text_column or TASKS[task].input_column(table)
-    if column not in names:
-        raise UserError(f"The file has no column named {column!r}.", f"Its columns: {', '.join(names)}.")
-    inputs = table[column].cast(pa.string()).to_pylist()
-    given = [i for i, value in enumerate(inputs) if value and value.strip()]
+    inputs, columns = _inputs(table, task, columns)
+    given = [i for i, value in enumerate(inputs) if value is not None]
     outputs: list[Any] = [None] * len(inputs)
     for start in range(0, len(given), BATCH):
         chosen = given[start : start + BATCH]
@@ -44,7 +42,25 @@ def predict_file(
     for name, values in TASKS[task].output_columns(outputs, info).items():
         table = table.append_column(_free(name, table.column_names), values)
     _write(table, target)
-    return {"path": str(target), "rows": len(inputs), "empty": len(inputs) - len(given), "text_column": column}
+    return {"path": str(target), "rows": len(inputs), "empty": len(inputs) - len(given), "columns": columns}
+
+
+def _inputs(table: pa.Table, task: str, columns: dict[str, str]) -> tuple[list[Any], dict[str, str]]:
+    """An input per row (None where a part of it is empty), and the columns that they came from."""
+    about = TASKS[task]
+    guessed = {} if columns.keys() >= about.inputs.keys() else about.input_columns(table)
+    chosen = {part: columns.get(part) or guessed.get(part, part) for part in about.inputs}
+    for part, column in chosen.items():
+        if column not in table.column_names:
+            raise UserError(
+                f"The file has no column named {column!r}"
+                + ("." if columns.get(part) else f" for “{about.inputs[part]}”."),
+                f"Its columns: {', '.join(table.column_names)}.",
+            )
+    rows = zip(*(table[column].cast(pa.string()).to_pylist() for column in chosen.values()), strict=True)
+    whole = [values if all(value and value.strip() for value in values) else None for values in rows]
+    parts = [None if values is None else dict(zip(chosen, values, strict=True)) for values in whole]
+    return [None if part is None else about.as_input(part) for part in parts], chosen
 
 
 def _free(name: str, taken: list[str]) -> str:

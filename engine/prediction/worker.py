@@ -16,8 +16,10 @@ from typing import Any
 import psutil
 
 from engine.errors import UserError
+from engine.frameworks.framework import Framework
 from engine.prediction.files import predict_file
 from engine.registry import FRAMEWORKS
+from engine.runs.work import hand_over
 from engine.runs.worker import in_words
 
 IDLE_SECONDS = 15 * 60
@@ -47,14 +49,14 @@ def serve() -> int:
 def _answer(request: dict[str, Any], models: "Models", send: Send) -> None:
     """Exactly one final line for a request: {"result"} or {"error"}; before it any number of {"progress"}."""
     try:
-        predictor = models.get(request["framework"], request["task"], Path(request["model_dir"]))
+        predictor = models.get(request)
         if "inputs" in request:
-            send({"result": predictor.predict(request["inputs"])})
+            send({"result": predictor.predict(request["inputs"], **request.get("options", {}))})
         else:
             paths = Path(request["input"]), Path(request["output"])
             progress = lambda step, total: send({"progress": {"step": step, "total": total}})  # noqa: E731
-            task, info, column = request["task"], request["info"], request["text_column"]
-            send({"result": predict_file(predictor, task, info, *paths, column, progress)})
+            task, info, columns = request["task"], request["info"], request["columns"]
+            send({"result": predict_file(predictor, task, info, *paths, columns, progress)})
     except UserError as error:
         send({"error": {"message": error.message, "hint": error.hint}})
     except Exception as error:
@@ -71,16 +73,29 @@ class Models:
     def __init__(self) -> None:
         self._loaded: OrderedDict[tuple[str, str], Any] = OrderedDict()
 
-    def get(self, framework: str, task: str, model_dir: Path) -> Any:
-        """The model in `model_dir`, loaded now or before. Raises UserError when it is gone."""
-        if not model_dir.is_dir():
+    def get(self, request: dict[str, Any]) -> Any:
+        """The model that a request is about, loaded now or before. Raises UserError when it is gone."""
+        framework, task = FRAMEWORKS[request["framework"]], request["task"]
+        hand_over(framework, request.get("secrets") or {})
+        base_model, model_dir = request.get("base_model"), Path(request["model_dir"])
+        if not base_model and not model_dir.is_dir():
             raise UserError("This model is no longer on the disk.", "Choose another run.")
-        key = (str(model_dir), task)
+        key = (base_model or str(model_dir), task)
         if key not in self._loaded:
             self._make_room()
-            self._loaded[key] = FRAMEWORKS[framework].load(model_dir, task)
+            self._loaded[key] = (
+                self._load_base(framework, base_model, task) if base_model else framework.load(model_dir, task)
+            )
         self._loaded.move_to_end(key)
         return self._loaded[key]
+
+    @staticmethod
+    def _load_base(framework: Framework, base_model: str, task: str) -> Any:
+        base = framework.locate_base(base_model)
+        predictor = framework.load_base(base, task) if base else None
+        if predictor is None:
+            raise UserError(f"The base model {base_model} can't be tried here.", "Try the trained model alone.")
+        return predictor
 
     def _make_room(self) -> None:
         limit = MEMORY_SHARE * psutil.virtual_memory().total

@@ -14,13 +14,8 @@ from pydantic import ValidationError
 from engine.publishing.provenance import BaseModel, base_model_of, hub_dataset, source_name, suggested_name
 from engine.registry import FRAMEWORKS, TASKS
 from engine.runs.run_directory import RunDirectory, RunSpec
+from engine.tasks.task import Metric
 
-# key in report["metrics"] → the Hub's metric, our name for it
-METRICS = {
-    "accuracy": ("accuracy", "Accuracy"),
-    "f1_macro": ("f1", "Macro F1"),
-    "f1_micro": ("f1", "Micro F1"),
-}
 PICKLES = (".pkl", ".pickle", ".joblib")
 FEW_TEST_ROWS = 100
 FEW_OF_A_LABEL = 10
@@ -39,7 +34,7 @@ def card_text(spec: RunSpec, report: dict[str, Any], repo_id: str, files: list[s
     task, framework, base = TASKS[spec.task["task"]], FRAMEWORKS[spec.framework], base_model_of(spec)
     sections = [
         _what(spec, report, base),
-        _results(report),
+        _results(spec, report),
         f"## How to use it\n\n```python\n{framework.usage(repo_id, task.name).strip()}\n```",
         _data(spec, report),
         _hyperparameters(spec),
@@ -56,13 +51,13 @@ def metadata(spec: RunSpec, report: dict[str, Any], repo_id: str, base: BaseMode
     task, figures, dataset = spec.task["task"], report.get("metrics") or {}, hub_dataset(spec)
     results = [
         EvalResult(
-            task_type=task,
+            task_type=TASKS[task].pipeline_tag,
             task_name=TASKS[task].label,
             dataset_type=dataset or "unknown",
             dataset_name=f"{source_name(spec)} (rows held out from training)",
             dataset_revision=_revision(spec),
-            metric_type=METRICS.get(key, (key, key))[0],
-            metric_name=METRICS.get(key, (key, key))[1],
+            metric_type=_metric(task, key).hub,
+            metric_name=_metric(task, key).label,
             metric_value=round(float(value), 4),
         )
         for key, value in figures.items()
@@ -74,12 +69,17 @@ def metadata(spec: RunSpec, report: dict[str, Any], repo_id: str, base: BaseMode
         language=spec.card.language or base.language,
         license=spec.card.license,
         library_name=FRAMEWORKS[spec.framework].library_name,
-        pipeline_tag=task,
+        pipeline_tag=TASKS[task].pipeline_tag,
         tags=tags,
-        metrics=sorted({METRICS.get(key, (key, key))[0] for key in figures}) or None,
+        metrics=sorted({_metric(task, key).hub for key in figures}) or None,
         model_name=repo_id.split("/")[-1] if results else None,
         eval_results=results or None,
     )
+
+
+def _metric(task: str, key: str) -> Metric:
+    """What a figure is; one of an older version keeps its key as its name."""
+    return TASKS[task].metrics.get(key) or Metric(key, key)
 
 
 def _what(spec: RunSpec, report: dict[str, Any], base: BaseModel) -> str:
@@ -107,7 +107,7 @@ def _what(spec: RunSpec, report: dict[str, Any], base: BaseModel) -> str:
     return "\n".join(lines)
 
 
-def _results(report: dict[str, Any]) -> str:
+def _results(spec: RunSpec, report: dict[str, Any]) -> str:
     figures, n = report.get("metrics"), report.get("n") or {}
     if not figures:
         return (
@@ -120,7 +120,8 @@ def _results(report: dict[str, Any]) -> str:
     for key, value in figures.items():
         low_high = intervals.get(key)
         interval = f"{low_high[0]:.3f} to {low_high[1]:.3f}" if low_high else "–"
-        rows.append([METRICS.get(key, (key, key))[1], _number(value), interval, _number(simple.get(key))])
+        label = _metric(spec.task["task"], key).label
+        rows.append([label, _number(value), interval, _number(simple.get(key))])
     name = baseline.get("name") or "Majority class"
     lines = [
         "## How good it is",

@@ -13,15 +13,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from engine.frameworks.overlays import python_path
 from engine.runs import locks
 from engine.runs.events import FINAL, read_events
 
 # The only variables a worker sees. Tokens are never among them: a worker that needs one reads it from stdin.
 INHERITED = (
     "PATH HOME LANG LC_ALL TZ TMPDIR LD_LIBRARY_PATH XDG_CACHE_HOME HF_HOME HF_ENDPOINT HF_HUB_CACHE "
-    "HF_HUB_DISABLE_XET HF_HUB_OFFLINE HF_HUB_DISABLE_TELEMETRY OMP_NUM_THREADS "
+    "HF_HUB_DISABLE_XET HF_HUB_OFFLINE HF_HUB_DISABLE_TELEMETRY OMP_NUM_THREADS OPENAI_BASE_URL "
     "CUDA_VISIBLE_DEVICES NVIDIA_VISIBLE_DEVICES SSL_CERT_FILE "
-    "HTTPS_PROXY HTTP_PROXY NO_PROXY PYTHONUTF8 VIRTUAL_ENV SYSTEMROOT ANNOTUNE_HOME"
+    "HTTPS_PROXY HTTP_PROXY NO_PROXY PYTHONUTF8 VIRTUAL_ENV SYSTEMROOT ANNOTUNE_HOME ANNOTUNE_OVERLAYS"
 ).split()
 START_GRACE = 20.0  # seconds in which a started worker must have taken its lock
 
@@ -64,10 +65,15 @@ def worker_environment(**extra: str) -> dict[str, str]:
     return env | {"PYTHONUNBUFFERED": "1", "TOKENIZERS_PARALLELISM": "false"} | extra
 
 
-def spawn(verb: str, folder: Path, *, secret: dict[str, str] | None = None, offline: bool) -> int:
-    """Start `python -m engine <verb> <folder>` detached, its output in log.txt and `secret` on its stdin. → its pid."""
+def spawn(
+    verb: str, folder: Path, *, secret: dict[str, str] | None = None, offline: bool, overlay: str | None = None
+) -> int:
+    """Start `python -m engine <verb> <folder>` detached, its output in log.txt and `secret` on its stdin. → its pid.
+
+    Raises UserError when its overlay is not installed.
+    """
     env = worker_environment(**({"HF_HUB_OFFLINE": "1"} if offline else {}))
-    env["PYTHONPATH"] = str(Path(__file__).parents[2])
+    env["PYTHONPATH"] = python_path(overlay)
     with (folder / "log.txt").open("ab") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", "engine", verb, str(folder)],
@@ -85,6 +91,14 @@ def spawn(verb: str, folder: Path, *, secret: dict[str, str] | None = None, offl
         pass  # it died at once; status() will say so
     _reap_later(process)
     return process.pid
+
+
+def run_in_child(verb: str, folder: Path, overlay: str | None) -> JobStatus:
+    """Run a job in a child and wait for it, its output on this terminal: for scripts. → how it ended."""
+    env = worker_environment(PYTHONPATH=python_path(overlay))
+    command = [sys.executable, "-m", "engine", verb, str(folder)]
+    subprocess.run(command, env=env, cwd=folder, stdin=subprocess.DEVNULL)
+    return status(folder)
 
 
 def _reap_later(process: subprocess.Popen) -> None:

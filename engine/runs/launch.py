@@ -83,10 +83,11 @@ def print_report(run_dir: RunDirectory) -> None:
     counts = report["n"]
     print(f"\n{counts['train']} train / {counts['validation']} validation / {counts['test']} test rows")
     if report["metrics"]:
-        baseline = report["baseline"]
+        baseline = report.get("baseline") or {"name": "", "metrics": {}}
         print(f"{'on ' + str(counts['test']) + ' test rows':24}{'trained':>10}  {baseline['name']}")
         for name, value in report["metrics"].items():
-            print(f"{name:24}{value:10.3f}  {baseline['metrics'][name]:.3f}")
-        for row in report["per_label"]:
+            beside = f"{baseline['metrics'][name]:.3f}" if name in baseline["metrics"] else ""
+            print(f"{name:24}{value:10.3f}  {beside}")
+        for row in report.get("per_label", ()):
             print(f"  {row['label']:22}f1 {row['f1']:.3f}  (n={row['n']})")
     print(f"model:  {run_dir.model_dir}\nreport: {run_dir.report_file}")

@@ -6,7 +6,8 @@ from typing import Any
 
 from engine.data.feedback_dataset import FeedbackDataset
 from engine.errors import UserError
-from engine.frameworks import base_models
+from engine.frameworks import overlays
+from engine.frameworks.framework import Framework
 from engine.frameworks.validation import validate_config
 from engine.registry import FRAMEWORKS, TASKS
 from engine.runs.run_directory import RunSpec
@@ -32,7 +33,8 @@ class RowsCheck:
 class Readiness:
     """`blocking`: sentences, empty when the run can start. `sizes`: rows of train, validation and test.
 
-    `fetchable`: the only thing missing is the base model, which can be downloaded. `left_out`: reason → number.
+    `fetchable`: all that is missing can be downloaded: the base model, or the framework's overlay. `left_out`: reason →
+    number.
     """
 
     blocking: list[str] = field(default_factory=list)
@@ -75,7 +77,11 @@ def readiness(spec: RunSpec, rows: RowsCheck, *, pace: float | None = None) -> R
     if missing:
         result.blocking.append(f"{framework.label} is not installed here: {', '.join(missing)} is missing.")
     _check(result, lambda: validate_config(spec.framework, spec.task["task"], spec.config))
-    _check(result, lambda: _check_base(result, spec.base_model))
+    overlay = framework.overlays.get(spec.task["task"])
+    if overlay and not overlays.is_installed(overlay):
+        result.fetchable = not result.blocking
+        result.blocking.append(" ".join(overlays.not_installed(overlay)))
+    _check(result, lambda: _check_base(result, framework, spec))
     if pace is not None and result.sizes:
         result.seconds = pace * result.sizes[0]
     return result
@@ -88,9 +94,11 @@ def _check(result: Readiness, look: Callable[[], Any]) -> None:
         result.blocking.append(str(error))
 
 
-def _check_base(result: Readiness, base_model: str) -> None:
-    if not base_model.strip():
+def _check_base(result: Readiness, framework: Framework, spec: RunSpec) -> None:
+    if not spec.base_model.strip():
         raise UserError("No base model is chosen.", "Choose one of the suggestions, or type a Hub id or a folder.")
-    if base_models.locate(base_model) is None:
-        result.fetchable = not result.blocking
-        raise UserError(f"The base model {base_model} is not on this machine yet.", "It will be downloaded first.")
+    base = framework.locate_base(spec.base_model)
+    if base is None:
+        result.fetchable = result.fetchable or not result.blocking
+        raise UserError(f"The base model {spec.base_model} is not on this machine yet.", "It will be downloaded first.")
+    framework.check_base(base, spec.task["task"])

@@ -16,7 +16,9 @@ from typing import Any
 
 from engine.data.feedback_dataset import SCHEMA_FILE, FeedbackDataset
 from engine.errors import UserError
+from engine.frameworks.framework import Framework
 from engine.prediction.client import PredictClient
+from engine.registry import FRAMEWORKS
 from engine.runs import job
 from engine.runs.events import read_events
 from engine.runs.job import JobStatus
@@ -41,6 +43,7 @@ class Supervisor:
         self.store = RunStore(settings.data_root / "runs.db")
         self.predictor = PredictClient()
         self._checked: dict[str, RowsCheck] = {}
+        self._secrets: dict[str, str] = {}
 
     # ---- datasets ---------------------------------------------------------------------------------------------------
 
@@ -88,21 +91,26 @@ class Supervisor:
     def _fetches(self) -> Path:
         return self.settings.data_root / "fetches"
 
-    def fetch_base_model(self, base_model: str, token: str | None = None) -> str:
-        """Start downloading a base model, unless that is under way; returns the id to ask `fetch_status` for."""
-        fetch_id = self.fetch_id(base_model)
+    def fetch(self, framework: str, task: str, base_model: str, token: str | None = None) -> str:
+        """Start downloading what this choice needs and lacks, unless that is under way: its overlay and base model.
+
+        Returns the id to ask `fetch_status` for.
+        """
+        fetch_id = self.fetch_id(framework, task, base_model)
         folder = self._fetches / fetch_id
         folder.mkdir(exist_ok=True)
         if not job.status(folder).state == "running":
             (folder / "events.jsonl").unlink(missing_ok=True)
-            write_text(folder / REQUEST, json.dumps({"base_model": base_model}))
+            request = {"base_model": base_model, "overlay": FRAMEWORKS[framework].overlays.get(task)}
+            write_text(folder / REQUEST, json.dumps(request))
             job.spawn("fetch", folder, secret={"token": token} if token else None, offline=False)
         return fetch_id
 
     @staticmethod
-    def fetch_id(base_model: str) -> str:
-        """The id under which the download of a base model is known."""
-        return hashlib.sha256(base_model.encode()).hexdigest()[:16]
+    def fetch_id(framework: str, task: str, base_model: str) -> str:
+        """The id under which the download of a base model (and of an overlay) is known."""
+        overlay = FRAMEWORKS[framework].overlays.get(task) or ""
+        return hashlib.sha256(f"{overlay}\n{base_model}".encode()).hexdigest()[:16]
 
     def fetch_status(self, fetch_id: str) -> JobStatus:
         return job.status(_inside(self._fetches, fetch_id))
@@ -111,7 +119,14 @@ class Supervisor:
 
     def readiness(self, spec: RunSpec) -> Readiness:
         """What blocks a run, its sizes, and how long it may take."""
-        return readiness(spec, self.check(spec), pace=self.store.pace(spec.framework, spec.base_model))
+        found = readiness(spec, self.check(spec), pace=self.store.pace(spec.framework, spec.base_model))
+        framework = FRAMEWORKS[spec.framework]
+        for name in framework.secrets:
+            if name not in self.secrets_of(framework):
+                found.blocking.append(
+                    f"{framework.label} needs a key: {name}. Enter it, or set it where Annotune runs."
+                )
+        return found
 
     def check(self, spec: RunSpec) -> RowsCheck:
         """What the rows of a run come to. They are looked at again only when data, task or split change."""
@@ -143,9 +158,26 @@ class Supervisor:
 
     def start(self, spec: RunSpec) -> str:
         """Start a run; returns its id at once."""
+        framework = FRAMEWORKS[spec.framework]
+        overlay = framework.overlays.get(spec.task["task"])
         run_dir = RunDirectory.create(self.settings.runs_dir, spec)
-        job.spawn("train", run_dir.path, offline=True)
+        job.spawn(
+            "train",
+            run_dir.path,
+            secret=self.secrets_of(framework),
+            offline=not framework.needs_network,
+            overlay=overlay,
+        )
         return run_dir.id
+
+    def keep_secret(self, name: str, value: str) -> None:
+        """Keep a provider's key, typed by the owner, in this process's memory alone; empty text forgets it."""
+        self._secrets[name] = value.strip()
+
+    def secrets_of(self, framework: Framework) -> dict[str, str]:
+        """The keys that a framework's workers are handed on stdin: none for most."""
+        known = self.settings.provider_keys | {name: value for name, value in self._secrets.items() if value}
+        return {name: known[name] for name in framework.secrets if name in known}
 
     def run(self, run_id: str) -> RunDirectory:
         return RunDirectory(_inside(self.settings.runs_dir, run_id))
@@ -212,17 +244,27 @@ class Supervisor:
 
     # ---- using a finished run ---------------------------------------------------------------------------------------
 
-    def predict(self, run_id: str, inputs: list[Any]) -> list[Any]:
-        """Predictions of a finished run's model, from the warm predict process."""
-        return self.predictor.predict(**self._model(run_id), inputs=inputs)
+    def predict(
+        self, run_id: str, inputs: list[Any], options: dict[str, Any] | None = None, *, before: bool = False
+    ) -> list[Any]:
+        """Predictions of a finished run's model, from the warm predict process; `before`: of its base model.
 
-    def predict_file(self, run_id: str, path: Path, text_column: str | None = None) -> Any:
-        """Yields {"step", "total"} while predicting every row of a file, and at last {"path", "rows", …}."""
+        `options`: keywords of the task's `predict_options`.
+        """
+        model = self._model(run_id)
+        base = self.run(run_id).spec.base_model if before else None
+        return self.predictor.predict(**model, inputs=inputs, options=options or {}, base_model=base)
+
+    def predict_file(self, run_id: str, path: Path, columns: dict[str, str] | None = None) -> Any:
+        """Yields {"step", "total"} while predicting every row of a file, and at last {"path", "rows", …}.
+
+        `columns`: part of an input → column of the file, where they are not to be guessed.
+        """
         name = _base_name(path.name)
         folder = self.run(run_id).path / "predictions" / secrets.token_hex(4)
         folder.mkdir(parents=True)
         output = folder / f"{Path(name).stem}-predictions{Path(name).suffix}"
-        files = {"input": path, "output": output, "text_column": text_column}
+        files = {"input": path, "output": output, "columns": columns or {}}
         return self.predictor.predict_file(**self._model(run_id), info=self.run(run_id).report["info"], **files)
 
     def _model(self, run_id: str) -> dict[str, Any]:
@@ -231,7 +273,8 @@ class Supervisor:
         if status.state != "finished":
             raise UserError(f"This run has no finished model: it is {status.state}.", "Choose a finished run.")
         spec = run_dir.spec
-        return {"model_dir": run_dir.path / RUN_MODEL, "framework": spec.framework, "task": spec.task["task"]}
+        model = {"model_dir": run_dir.path / RUN_MODEL, "framework": spec.framework, "task": spec.task["task"]}
+        return model | {"secrets": self.secrets_of(FRAMEWORKS[spec.framework])}
 
     def publish(self, run_id: str, repo_id: str, *, private: bool, token: str) -> None:
         """Start pushing a finished run to the Hub; calling again after a failure pushes what is missing."""

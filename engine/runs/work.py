@@ -1,6 +1,7 @@
 """What workers do: import a dataset, fetch a base model, train a run, publish it. One function of a job folder each."""
 
 import json
+import os
 import platform
 import shutil
 import time
@@ -14,13 +15,15 @@ from engine.data.feedback_dataset import SCHEMA_FILE, FeedbackDataset
 from engine.data.readers import import_source
 from engine.errors import UserError
 from engine.evaluation.report import evaluate
-from engine.frameworks import base_models
+from engine.frameworks import base_models, overlays
+from engine.frameworks.framework import Framework
 from engine.frameworks.validation import validate_config
 from engine.registry import FRAMEWORKS
 from engine.runs.events import Report
 from engine.runs.readiness import check_rows
 from engine.runs.run_directory import RunDirectory, RunSpec, write_text
 from engine.tasks.preparation import Prepared, prepare
+from engine.tasks.task import TaskData
 from engine.tasks.training_task import TrainingTask
 
 REQUEST = "request.json"
@@ -35,10 +38,12 @@ def import_dataset(folder: Path, secrets: dict[str, str], report: Report) -> dic
 
 
 def fetch(folder: Path, secrets: dict[str, str], report: Report) -> dict[str, Any]:
-    """Download the base model named in request.json into the Hub cache."""
-    base_model = json.loads((folder / REQUEST).read_text(encoding="utf-8"))["base_model"]
+    """Install the overlay and download the base model named in request.json, where they are not here yet."""
+    request = json.loads((folder / REQUEST).read_text(encoding="utf-8"))
+    if request.get("overlay"):
+        overlays.install(request["overlay"], report)
     report.stage("downloading")
-    return {"path": str(base_models.fetch(base_model, token=secrets.get("token"), report=report))}
+    return {"path": str(base_models.fetch(request["base_model"], token=secrets.get("token"), report=report))}
 
 
 def check(folder: Path, _secrets: dict[str, str], report: Report) -> dict[str, Any]:
@@ -49,11 +54,11 @@ def check(folder: Path, _secrets: dict[str, str], report: Report) -> dict[str, A
     return asdict(check_rows(dataset, spec))
 
 
-def train(folder: Path, _secrets: dict[str, str], report: Report) -> dict[str, Any]:
+def train(folder: Path, secrets: dict[str, str], report: Report) -> dict[str, Any]:
     """Prepare, train and evaluate the run in this run directory; leaves model/, report.json and README.md."""
     run_dir = RunDirectory(folder)
     try:
-        return _train(run_dir, report)
+        return _train(run_dir, secrets, report)
     except BaseException:
         shutil.rmtree(run_dir.model_dir, ignore_errors=True)  # half a model is none, and the disk may be full
         raise
@@ -61,25 +66,51 @@ def train(folder: Path, _secrets: dict[str, str], report: Report) -> dict[str, A
         shutil.rmtree(run_dir.checkpoints_dir, ignore_errors=True)
 
 
-def _train(run_dir: RunDirectory, report: Report) -> dict[str, Any]:
+def train_prepared(folder: Path, secrets: dict[str, str], report: Report) -> dict[str, Any]:
+    """Train and evaluate on the rows that lie in data/ already: how a script uses a framework with an overlay.
+
+    `figures` of the result are those of the report.
+    """
+    run_dir = RunDirectory(folder)
+    return {"figures": _fit(run_dir, TaskData.load(run_dir.data_dir), secrets, report)}
+
+
+def _fit(run_dir: RunDirectory, data: TaskData, secrets: dict[str, str], report: Report) -> dict[str, Any]:
+    """Train on `data` as run.json says, and measure; → figures of the report."""
+    spec, task = run_dir.spec, run_dir.spec.task["task"]
+    framework = FRAMEWORKS[spec.framework]
+    config = validate_config(spec.framework, task, spec.config)
+    base = framework.locate_base(spec.base_model)
+    if base is None:
+        raise UserError(
+            f"The base model {spec.base_model!r} is not on this machine.", "Fetch it first, or give a local folder."
+        )
+    framework.check_base(base, task)
+    hand_over(framework, secrets)
+    started = time.monotonic()
+    framework.train(config, task, data, base, run_dir.model_dir, report)
+    seconds = round(time.monotonic() - started, 2)
+    figures = evaluate(spec.framework, task, data, run_dir.model_dir, report, base)
+    return figures | {"seconds": {"train": seconds} | figures.get("seconds", {})}
+
+
+def hand_over(framework: Framework, secrets: dict[str, str]) -> None:
+    """Let the framework's library find its key where it looks for one: in this process's environment, from now on.
+
+    The rows are made by then; no other child is started with it.
+    """
+    os.environ.update({name: secrets[name] for name in framework.secrets if secrets.get(name)})
+
+
+def _train(run_dir: RunDirectory, secrets: dict[str, str], report: Report) -> dict[str, Any]:
     spec = run_dir.spec
     framework = FRAMEWORKS[spec.framework]
     run_dir.write_spec(spec.model_copy(update={"versions": package_versions(framework.requires)}))
     report.stage("preparing")
     prepared = prepare_run(run_dir, report)
-    config = validate_config(spec.framework, prepared.task, spec.config)
-    base = base_models.locate(spec.base_model)
-    if base is None:
-        raise UserError(
-            f"The base model {spec.base_model!r} is not on this machine.", "Fetch it first, or give a local folder."
-        )
-    started = time.monotonic()
-    framework.train(config, prepared.task, prepared.data, base, run_dir.model_dir, report)
-    seconds = round(time.monotonic() - started, 2)
-    figures = evaluate(spec.framework, prepared.task, prepared.data, run_dir.model_dir, report)
-    figures["seconds"] = {"train": seconds} | figures.get("seconds", {})
+    figures = _fit(run_dir, prepared.data, secrets, report)
     write_report(run_dir, spec, prepared, figures | {"stopped_early": report.stop_requested})
-    return {"metrics": figures["metrics"], "n_test": figures["n"]["test"], "seconds": seconds}
+    return {"metrics": figures["metrics"], "n_test": figures["n"]["test"], "seconds": figures["seconds"]["train"]}
 
 
 def publish(folder: Path, secrets: dict[str, str], report: Report) -> dict[str, Any]:

@@ -35,7 +35,9 @@ def divide(name: str, rows: Rows, shares: SplitSpec) -> TaskData:
             f"The shares for training, validation and test must sum to 1; they sum to {sum(sizes):g}.",
             "Change one of them.",
         )
-    parts = split(rows.table, sizes, seed=shares.seed, label_column=task.label_column(rows.info))
+    parts = split(
+        rows.table, sizes, seed=shares.seed, label_column=task.label_column(rows.info), together=task.together
+    )
     data = TaskData(parts["train"], parts.get("validation"), parts.get("test"), rows.info)
     blocking = task.blocking(rows, data)
     if blocking:

@@ -9,7 +9,8 @@ import pyarrow.compute as pc
 
 from engine.errors import UserError
 from engine.tasks import text_classification_rows as build
-from engine.tasks.task import Rows, Task, TaskData
+from engine.tasks.columns import mean_length, wordiest
+from engine.tasks.task import Metric, Role, Rows, Task, TaskData
 from engine.tasks.text_classification_code import starter_code
 
 if TYPE_CHECKING:
@@ -33,16 +34,26 @@ class TextClassification(Task):
         "label": "its class (one label a row)",
         "labels": "its classes, none to several (several labels a row)",
     }
-    roles: ClassVar[dict[str, str]] = {"text": "field", "label": "question"}
+    roles: ClassVar[dict[str, Role]] = {
+        "text": Role("field", "Text", "What the model reads."),
+        "label": Role("question", "Label", "A label, multi-label, rating or ranking question."),
+    }
     constructor: ClassVar[str] = "for_text_classification"
-    primary_metric: ClassVar[str] = "f1_macro"
+    metrics: ClassVar[dict[str, Metric]] = {
+        "f1_macro": Metric("Macro F1", "f1"),
+        "accuracy": Metric("Accuracy", "accuracy"),
+        "f1_micro": Metric("Micro F1", "f1"),
+    }
+    pipeline_tag: ClassVar[str] = "text-classification"
+    view: ClassVar[str] = "labels"
+    inputs: ClassVar[dict[str, str]] = {"text": "Text"}
     cell_returns: ClassVar[str] = (
         "(text, label), or (text, [label, …]) for several labels; a list of them for several rows; None for no row"
     )
 
     def suggest(self, dataset: "FeedbackDataset") -> dict[str, str]:
         """The required field called "text", or else the wordiest; the first question with a choice of classes."""
-        lengths = {field.name: _mean_length(dataset.values(field.name)) for field in dataset.fields}
+        lengths = {field.name: mean_length(dataset.values(field.name)) for field in dataset.fields}
         required = {f.name: lengths[f.name] for f in dataset.fields if f.required and lengths[f.name]} or lengths
         questions = sorted(
             (q for q in dataset.questions if q.classes and q.classifies), key=lambda q: len(q.classes) < 2
@@ -146,10 +157,9 @@ class TextClassification(Task):
         columns = zip(part["text"].to_pylist(), chosen, part["record_id"].to_pylist(), strict=True)
         return [{"input": text, "expected": sets[row], "record_id": record_id} for text, row, record_id in columns]
 
-    def input_column(self, table: pa.Table) -> str:
+    def input_columns(self, table: pa.Table) -> dict[str, str]:
         """The column called "text", or else the wordiest one."""
-        lengths = {name: _mean_length(table[name]) for name in table.column_names}
-        return "text" if lengths.get("text") else max(lengths, key=lengths.__getitem__)
+        return {"text": wordiest(table)}
 
     def output_columns(self, outputs: list[Any], info: dict[str, Any]) -> dict[str, pa.Array]:
         """prediction (several labels joined by commas), its score, and one score column a label."""
@@ -169,13 +179,6 @@ def label_sets(table: pa.Table) -> list[list[str]]:
     if LABELS in table.column_names:
         return table[LABELS].to_pylist()
     return [[label] for label in table[LABEL].to_pylist()]
-
-
-def _mean_length(column: pa.ChunkedArray, rows: int = 1000) -> float:
-    """Mean number of characters in the first rows; 0 for what is no text."""
-    if not pa.types.is_string(column.type):
-        return 0.0
-    return pc.mean(pc.utf8_length(column.slice(0, rows))).as_py() or 0.0
 
 
 def _distinct_sets(table: pa.Table) -> set[frozenset[str]]:

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from engine.registry import FRAMEWORKS
+
 ROOT = Path(__file__).parents[2]
 HEAVY = set("torch transformers datasets spacy setfit sentence_transformers peft accelerate sklearn scipy".split())
 PRODUCT = sorted(path.relative_to(ROOT) for folder in ("ui", "engine") for path in (ROOT / folder).rglob("*.py"))
@@ -53,7 +55,7 @@ def test_engine_never_sees_the_page(path: Path) -> None:
 @pytest.mark.parametrize("path", [p for p in PRODUCT if p.parts[:2] == ("engine", "frameworks")], ids=str)
 def test_frameworks_do_not_see_each_other_or_the_store(path: Path) -> None:
     names = imports(path, top_level_only=False)
-    siblings = {f"engine.frameworks.{name}" for name in ("setfit", "spacy", "transformers", "peft")}
+    siblings = {type(framework).__module__ for framework in FRAMEWORKS.values()}
     assert starts_with(names, siblings | {"engine.runs.store", "engine.runs.supervisor"}) == set()
 
 

@@ -102,7 +102,7 @@ def test_predict_answers_from_a_warm_process(supervisor: Supervisor, run_id: str
 
 def test_predict_process_that_dies_is_replaced(supervisor: Supervisor, run_id: str) -> None:
     supervisor.predict(run_id, ["a"])
-    os.kill(supervisor.predictor._process._process.pid, signal.SIGKILL)
+    os.kill(next(iter(supervisor.predictor._processes.values()))._process.pid, signal.SIGKILL)
     time.sleep(0.2)
     assert supervisor.predict(run_id, ["a"])
 
@@ -128,7 +128,7 @@ def test_predict_file_gives_the_same_file_with_predictions(
             writer.writerows(rows)
     *progress, done = supervisor.predict_file(run_id, source)
     assert progress[-1] == {"step": 60, "total": 60}
-    assert (done["rows"], done["empty"], done["text_column"]) == (90, 30, "text")
+    assert (done["rows"], done["empty"], done["columns"]) == (90, 30, {"text": "text"})
     if ending == ".parquet":
         result = pq.read_table(done["path"]).to_pylist()
     elif ending == ".jsonl":
@@ -149,7 +149,7 @@ def test_predict_file_without_the_column_says_which_there_are(
     source = tmp_path / "in.csv"
     source.write_text("a,b\n1,2\n")
     with pytest.raises(UserError) as caught:
-        list(supervisor.predict_file(run_id, source, "text"))
+        list(supervisor.predict_file(run_id, source, {"text": "text"}))
     assert str(caught.value) == "The file has no column named 'text'. Its columns: a, b."
 
 

@@ -43,7 +43,7 @@ def client() -> Iterator[PredictClient]:
 
 def predicted_file(client: PredictClient, model_dir: Path, source: Path, **options: Any) -> tuple[dict, list[dict]]:
     """(the result, the progress lines) of predicting `source` into a file of the same ending."""
-    arguments = {"info": INFO, "input": source, "output": source.with_name("out" + source.suffix), "text_column": None}
+    arguments = {"info": INFO, "input": source, "output": source.with_name("out" + source.suffix), "columns": {}}
     *progress, result = client.predict_file(model_dir, "spacy", TASK, **(arguments | options))
     return result, progress
 
@@ -51,11 +51,11 @@ def predicted_file(client: PredictClient, model_dir: Path, source: Path, **optio
 def test_predicts_as_the_model_does_and_stays_warm(client: PredictClient, model_dir: Path) -> None:
     direct = FRAMEWORKS["spacy"].load(model_dir, TASK).predict(TEXTS)
     first = client.predict(model_dir, "spacy", TASK, TEXTS)
-    process = client._process._process.pid
+    process = next(iter(client._processes.values()))._process.pid
     started = time.monotonic()
     assert client.predict(model_dir, "spacy", TASK, TEXTS) == first
     assert time.monotonic() - started < 1
-    assert client._process._process.pid == process
+    assert next(iter(client._processes.values()))._process.pid == process
     for ours, theirs in zip(first, direct, strict=True):
         assert [row["label"] for row in ours] == [row["label"] for row in theirs]
         assert [row["score"] for row in ours] == pytest.approx([row["score"] for row in theirs], abs=1e-5)
@@ -66,7 +66,7 @@ def test_process_holds_no_secret(model_dir: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv("OPENAI_API_KEY", "sk_very_secret")
     client = PredictClient()
     client.predict(model_dir, "spacy", TASK, TEXTS)
-    environment = Path(f"/proc/{client._process._process.pid}/environ").read_bytes()
+    environment = Path(f"/proc/{next(iter(client._processes.values()))._process.pid}/environ").read_bytes()
     client.close()
     assert b"very_secret" not in environment
     assert b"HF_HUB_OFFLINE=1" in environment
@@ -74,16 +74,18 @@ def test_process_holds_no_secret(model_dir: Path, monkeypatch: pytest.MonkeyPatc
 
 def test_process_that_died_is_started_again(client: PredictClient, model_dir: Path) -> None:
     before = client.predict(model_dir, "spacy", TASK, TEXTS)
-    os.kill(client._process._process.pid, signal.SIGKILL)
-    client._process._process.wait()
+    os.kill(next(iter(client._processes.values()))._process.pid, signal.SIGKILL)
+    next(iter(client._processes.values()))._process.wait()
     assert client.predict(model_dir, "spacy", TASK, TEXTS) == before
 
 
 def test_death_while_answering_is_said(client: PredictClient, model_dir: Path) -> None:
     client.predict(model_dir, "spacy", TASK, TEXTS)
-    pid = client._process._process.pid
+    pid = next(iter(client._processes.values()))._process.pid
     os.kill(pid, signal.SIGSTOP)
-    answers = client._process.ask({"model_dir": str(model_dir), "framework": "spacy", "task": TASK, "inputs": TEXTS})
+    answers = next(iter(client._processes.values())).ask(
+        {"model_dir": str(model_dir), "framework": "spacy", "task": TASK, "inputs": TEXTS}
+    )
     os.kill(pid, signal.SIGKILL)
     with pytest.raises(UserError) as caught:
         next(answers)
@@ -97,8 +99,8 @@ def test_death_while_answering_is_said(client: PredictClient, model_dir: Path) -
 def test_process_ends_with_its_parent(model_dir: Path) -> None:
     client = PredictClient()
     client.predict(model_dir, "spacy", TASK, TEXTS)
-    client._process._process.stdin.close()
-    assert client._process._process.wait(timeout=10) == 0
+    next(iter(client._processes.values()))._process.stdin.close()
+    assert next(iter(client._processes.values()))._process.wait(timeout=10) == 0
     client.close()
 
 
@@ -112,9 +114,9 @@ def test_wrong_input_is_said_and_the_process_lives_on(
     with pytest.raises(UserError) as caught:
         client.predict(model_dir, "spacy", TASK, inputs)
     assert caught.value.message == sentence
-    pid = client._process._process.pid
+    pid = next(iter(client._processes.values()))._process.pid
     assert client.predict(model_dir, "spacy", TASK, TEXTS)
-    assert client._process._process.pid == pid
+    assert next(iter(client._processes.values()))._process.pid == pid
 
 
 def test_model_that_is_gone_is_said(client: PredictClient, tmp_path: Path) -> None:
@@ -141,10 +143,10 @@ def test_csv_comes_back_with_predictions(
             [["id", "text"], ["007", TEXTS[0]], ["008", ""], ["009", "Rain,\nfog\tand “wind” again."]]
         )
     result, progress = predicted_file(client, model_dir, source)
-    assert {name: result[name] for name in ("rows", "empty", "text_column")} == {
+    assert {name: result[name] for name in ("rows", "empty", "columns")} == {
         "rows": 3,
         "empty": 1,
-        "text_column": "text",
+        "columns": {"text": "text"},
     }
     assert progress == [{"step": 2, "total": 2}]
     with Path(result["path"]).open(newline="") as file:
@@ -176,5 +178,5 @@ def test_file_without_the_column_names_those_it_has(client: PredictClient, model
     source = tmp_path / "in.csv"
     source.write_text("id,message\n1,Rain\n")
     with pytest.raises(UserError) as caught:
-        predicted_file(client, model_dir, source, text_column="text")
+        predicted_file(client, model_dir, source, columns={"text": "text"})
     assert str(caught.value) == "The file has no column named 'text'. Its columns: id, message."

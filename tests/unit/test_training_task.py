@@ -75,9 +75,9 @@ def test_a_function_together_with_fields_is_refused():
 
 
 def test_a_missing_label_or_text_is_refused_by_name():
-    assert refusal().message == "Text classification needs a label question, and none was given."
-    assert refusal(text=TEXT).message == "Text classification needs a label question, and none was given."
-    assert refusal(label=TOPIC).message == "Text classification needs a text field, and none was given."
+    assert refusal().message == "Text classification needs text=…, and none was given."
+    assert refusal(text=TEXT).message == "Text classification needs label=…, and none was given."
+    assert refusal(label=TOPIC).hint == "Give text=dataset.field_by_name(…), or a formatting_func."
 
 
 @pytest.mark.parametrize(
@@ -86,8 +86,8 @@ def test_a_missing_label_or_text_is_refused_by_name():
 )
 def test_a_question_without_classes_is_refused(question, kind):
     error = refusal(text=TEXT, label=question)
-    assert error.message == f"The {kind} question 'note' can't be the label of a text classification."
-    assert error.hint == "Choose a label, multi-label, rating or ranking question."
+    assert error.message == f"The {kind} question 'note' can't be the label of text classification."
+    assert error.hint == "A label, multi-label, rating or ranking question. Or write a formatting_func."
 
 
 def test_a_ranking_question_may_be_the_label():

@@ -8,6 +8,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from engine.data.examples import example_by_name
 from engine.data.feedback_dataset import FeedbackDataset
 from engine.data.readers.local import inspect_file, read_local
 from engine.data.readers.reading import Reading, in_memory, plain, room_on_disk, write
@@ -16,8 +17,6 @@ from engine.errors import UserError
 from engine.runs.events import Report
 
 __all__ = ["import_source", "inspect_file", "list_splits", "read_source", "read_table"]
-
-EXAMPLE = Path(__file__).resolve().parents[3] / "examples" / "support_messages"
 
 
 def import_source(
@@ -55,7 +54,8 @@ def _reading(source: dict[str, Any], scratch: Path, token: str | None, report: R
     if kind == "file":
         return read_local(source, scratch)
     if kind == "example":
-        return read_local({"kind": "example", "path": str(EXAMPLE), "name": "Support messages"}, scratch)
+        example = example_by_name(source.get("name"))
+        return read_local({"kind": "example", "path": str(example.folder), "name": example.title}, scratch)
     if kind == "hub":
         from engine.data.readers.hub import read_hub
 

@@ -1,0 +1,37 @@
+"""The bundled examples, one for each task, in examples/ beside the product: small datasets written for the purpose."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from engine.errors import UserError
+
+FOLDER = Path(__file__).resolve().parents[2] / "examples"
+
+
+@dataclass(frozen=True)
+class Example:
+    """A dataset in examples/<name>, an Argilla export or a file; the tasks that it is for, the first to begin with."""
+
+    name: str
+    title: str
+    about: str  # for its button: what it is and how many records
+    tasks: tuple[str, ...]
+
+    @property
+    def folder(self) -> Path:
+        return FOLDER / self.name
+
+
+EXAMPLES = {
+    example.name: example
+    for example in (
+        Example("support_messages", "Support messages", "400 support messages, 3 annotators", ("text-classification",)),
+    )
+}
+
+
+def example_by_name(name: str | None) -> Example:
+    """The example of that name; without one, the first. Raises UserError for an unknown name."""
+    if name and name not in EXAMPLES:
+        raise UserError(f"There is no example named {name!r}.", f"Choose one of: {', '.join(EXAMPLES)}.")
+    return EXAMPLES[name or next(iter(EXAMPLES))]
