@@ -34,7 +34,7 @@ bench: .venv/installed-tests
 	$(BIN)/python -m benchmarks
 
 acceptance: .venv/installed-tests
-	OMP_NUM_THREADS=2 HF_HUB_OFFLINE=1 $(BIN)/python benchmarks/acceptance.py $(DATA)
+	OMP_NUM_THREADS=2 HF_HUB_OFFLINE=1 $(BIN)/python -m benchmarks.acceptance $(DATA)
 
 browser:
 	@if command -v chromium >/dev/null; then :; \

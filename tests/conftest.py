@@ -36,3 +36,12 @@ def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[HubServer]:
 
             monkeypatch.setattr(datasets.config, "HF_ENDPOINT", server.url)
         yield server
+
+
+@pytest.fixture(autouse=True, scope="session")
+def overlays_kept_between_runs() -> Iterator[None]:
+    """Overlays are installed once for the suite, not once for each test's home."""
+    patch = pytest.MonkeyPatch()
+    patch.setenv("ANNOTUNE_OVERLAYS", str(Path(__file__).parents[1] / ".pytest_cache" / "overlays"))
+    yield
+    patch.undo()

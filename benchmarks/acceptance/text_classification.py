@@ -1,29 +1,22 @@
-"""Is anything lost? Each framework through ArgillaTrainer beside the bare library: same rows, seed, settings.
+"""Text classification: ten intents, 28 emotions (any number a row), and the majority of several annotators."""
 
-make acceptance DATA=../shared/data            all cells
-python benchmarks/acceptance.py DATA --only setfit:banking77 --only spacy:convabuse
-"""
-
-import argparse
 import csv
 import random
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
-sys.path.insert(0, str(Path(__file__).parents[1]))  # started as a script
-
-from benchmarks import bare_trainers  # noqa: E402
-from engine import FRAMEWORKS, ArgillaTrainer, FeedbackDataset, TrainingTask, locate  # noqa: E402
-from engine.tasks.task import TaskData  # noqa: E402
+from benchmarks.acceptance import bare_classifiers
+from benchmarks.acceptance.measured import Measured
+from engine import FRAMEWORKS, ArgillaTrainer, FeedbackDataset, TrainingTask, locate
+from engine.tasks.task import TaskData
 
 TASK = "text-classification"
-POINTS = 2.0
 LABELS, TEST_PER_LABEL, EXAMPLES = 10, 40, 8
 # Settings by their upstream names, and how ours differ where they do. Small, so that two CPU cores are enough.
 TRAINER = {"num_train_epochs": 3, "per_device_train_batch_size": 16}
@@ -96,26 +89,7 @@ DATASETS: dict[str, Callable[..., tuple[FeedbackDataset, TrainingTask, dict[str,
 }
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("data", type=Path, help="folder with banking77, go_emotions and argilla_v1_convabuse")
-    parser.add_argument("--only", action="append", metavar="FRAMEWORK:DATASET", help="a cell; may be repeated")
-    arguments = parser.parse_args()
-    cells = arguments.only or [f"{framework}:{dataset}" for dataset in DATASETS for framework in FRAMEWORKS]
-    lines = [measure(*cell.split(":"), arguments.data) for cell in cells]
-    names = f"{'framework':13} {'dataset':12} {'rows':>11}  {'figure':9} {'ours':>6} {'bare':>6} {'points':>7}"
-    print(f"\n{names}   seconds")
-    for line in lines:
-        print(line["text"])
-    far = [line["cell"] for line in lines if abs(line["points"]) > POINTS]
-    empty = [line["cell"] for line in lines if not line["bare"]]
-    print(f"\nFurther apart than {POINTS:g} points: {', '.join(far) or 'none'}.")
-    if empty:
-        print(f"The bare library learned nothing, so the cell shows nothing: {', '.join(empty)}.")
-    return int(bool(far or empty))
-
-
-def measure(framework: str, dataset_name: str, folder: Path) -> dict[str, Any]:
+def measure(framework: str, dataset_name: str, folder: Path) -> Measured:
     """One cell: ours, then the bare library on the very rows that ours was given."""
     dataset, task, shares = DATASETS[dataset_name](folder, framework)
     settings = SETTINGS[framework] | (FOR_MORE_ROWS.get(framework, {}) if dataset_name != "banking77" else {})
@@ -128,22 +102,18 @@ def measure(framework: str, dataset_name: str, folder: Path) -> dict[str, Any]:
         ours_seconds, data = time.monotonic() - started, trainer._prepared.data
         figure = "f1_macro" if data.info["multi_label"] else "accuracy"
         ours = trainer.report["metrics"][figure]
-        bare_trainers.seed_everything()
+        bare_classifiers.seed_everything()
         (Path(scratch) / "bare").mkdir()
         base = locate(FRAMEWORKS[framework].base_models[TASK][0].id)
         started = time.monotonic()
         splits = dict(_splits(data))
-        predicted = bare_trainers.TRAINERS[framework](
+        predicted = bare_classifiers.TRAINERS[framework](
             splits, data.info["classes"], data.info["multi_label"], base, settings, Path(scratch) / "bare"
         )
         bare_seconds = time.monotonic() - started
         bare = _score(splits["test"]["target"], predicted, data.info)
-    points = 100 * (ours - bare)
-    rows = f"{len(data.train)}/{len(data.test)}"
-    text = f"{framework:13} {dataset_name:12} {rows:>11}  {figure:9} {ours:6.3f} {bare:6.3f} {points:+7.2f}"
-    text += f" {ours_seconds:4.0f}/{bare_seconds:4.0f}"
-    print(text, flush=True)
-    return {"cell": f"{framework}:{dataset_name}", "points": points, "bare": bare, "text": text}
+    rows, seconds = f"{len(data.train)}/{len(data.test)}", (ours_seconds, bare_seconds)
+    return Measured(f"{framework}:{dataset_name}", rows, figure, ours, bare, seconds, learned=bool(bare))
 
 
 def _with_label(table: pa.Table) -> tuple[FeedbackDataset, TrainingTask]:
@@ -158,7 +128,7 @@ def _shares(rows: int, *, train: int, validation: int) -> dict[str, float]:
     return {"train_size": train / rows, "validation_size": validation / rows}
 
 
-def _splits(data: TaskData) -> Iterator[tuple[str, bare_trainers.Rows]]:
+def _splits(data: TaskData) -> Iterator[tuple[str, bare_classifiers.Rows]]:
     classes = data.info["classes"]
     for name in ("train", "validation", "test"):
         table = getattr(data, name)
@@ -183,5 +153,8 @@ def _score(expected: list, predicted: Any, info: dict[str, Any]) -> float:
     return float(f1_score(truth[:, occurring], guess[:, occurring], average="macro", zero_division=0.0))
 
 
-if __name__ == "__main__":
-    sys.exit(main())
+CELLS = {
+    f"{framework}:{dataset}": partial(measure, framework, dataset)
+    for dataset in DATASETS
+    for framework in bare_classifiers.TRAINERS
+}
