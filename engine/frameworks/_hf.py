@@ -16,7 +16,7 @@ import pyarrow as pa
 from engine.errors import UserError
 from engine.frameworks import _classification as classification
 from engine.frameworks._hf_arguments import training_arguments
-from engine.frameworks._hf_config import HfTrainingConfig
+from engine.frameworks._hf_config import HfLoopConfig, HfTrainingConfig
 from engine.runs.events import Report
 from engine.tasks.task import TaskData
 
@@ -62,7 +62,7 @@ def note_device(report: Report, use_cpu: bool = False) -> str:
     return "cpu"
 
 
-def set_seed(config: HfTrainingConfig) -> None:
+def set_seed(config: HfLoopConfig) -> None:
     """Seed everything before the model is loaded: its new layer is drawn at random."""
     from transformers import enable_full_determinism, set_seed
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from engine.errors import UserError
 from engine.frameworks import _classification as classification
-from engine.frameworks._hf_config import RESERVED, HfTrainingConfig, is_reserved
+from engine.frameworks._hf_config import RESERVED, HfLoopConfig, HfTrainingConfig, is_reserved
 from engine.tasks.task import TaskData
 
 
@@ -50,7 +50,7 @@ def training_arguments(config: HfTrainingConfig, data: TaskData, checkpoints: Pa
     metric = config.metric_for_best_model or classification.primary_metric(data.info)
     eval_steps = config.eval_steps or max(1, total_steps(config, len(data.train)) // 10)
     own |= {
-        "dataloader_pin_memory": not _on_cpu(config),
+        "dataloader_pin_memory": not on_cpu(config),
         "eval_strategy": config.eval_strategy if validates else "no",
         "eval_steps": eval_steps,
         "save_strategy": config.eval_strategy if selects else "no",
@@ -62,7 +62,7 @@ def training_arguments(config: HfTrainingConfig, data: TaskData, checkpoints: Pa
     try:
         return TrainingArguments(
             **(own | extra),
-            **_precision(config),
+            **precision(config),
             output_dir=str(checkpoints),
             save_total_limit=1,
             save_only_model=True,
@@ -74,23 +74,25 @@ def training_arguments(config: HfTrainingConfig, data: TaskData, checkpoints: Pa
         raise UserError(f"Transformers refuses these settings: {error}", "Change the setting named.") from error
 
 
-def _precision(config: HfTrainingConfig) -> dict[str, bool]:
+def precision(config: HfLoopConfig) -> dict[str, bool]:
+    """{"bf16": True}, {"fp16": True}, or nothing for 32 bits, by what was asked for and the device has."""
     import torch
 
     if config.precision == "auto":
-        if _on_cpu(config) or not torch.cuda.is_available():
+        if on_cpu(config) or not torch.cuda.is_available():
             return {}
         return {"bf16": True} if torch.cuda.is_bf16_supported() else {"fp16": True}
     return {} if config.precision == "fp32" else {config.precision: True}
 
 
-def _on_cpu(config: HfTrainingConfig) -> bool:
+def on_cpu(config: HfLoopConfig) -> bool:
+    """Whether training will run on the CPU: no accelerator, or none wanted."""
     import torch
 
     return config.use_cpu or not (torch.cuda.is_available() or torch.backends.mps.is_available())
 
 
-def total_steps(config: HfTrainingConfig, rows: int) -> int:
+def total_steps(config: HfLoopConfig, rows: int) -> int:
     """Optimizer steps of a whole run over `rows` training rows."""
     if config.max_steps > 0:
         return config.max_steps

@@ -25,8 +25,8 @@ RESERVED = {
 }  # fmt: skip
 
 
-class HfTrainingConfig(TrainerConfig):
-    """What transformers' Trainer is told."""
+class HfLoopConfig(TrainerConfig):
+    """The training loop of transformers' Trainer, whatever is learned."""
 
     num_train_epochs: float = knob(
         3.0, "Epochs", "Passes over the training rows. Early stopping may end sooner.", level="basic", gt=0, le=1000
@@ -36,14 +36,6 @@ class HfTrainingConfig(TrainerConfig):
     )
     per_device_train_batch_size: int = knob(
         8, "Batch size", "Rows a step. Lower it when memory runs out.", level="basic", ge=1, le=1024
-    )
-    max_length: int | None = knob(
-        None,
-        "Longest text",
-        "In tokens; the rest of a longer text is not seen. Empty: what the base model can read, at most 512.",
-        level="basic",
-        ge=4,
-        le=131072,
     )
     per_device_eval_batch_size: int = knob(32, "Batch size when validating", "No effect on the model.", ge=1, le=4096)
     gradient_accumulation_steps: int = knob(
@@ -64,14 +56,8 @@ class HfTrainingConfig(TrainerConfig):
     adam_beta2: float = knob(0.999, "Adam β2", "Decay of the gradient's square.", ge=0, lt=1)
     adam_epsilon: float = knob(1e-8, "Adam ε", "Keeps the division stable.", gt=0, lt=1)
     max_grad_norm: float = knob(1.0, "Gradient clipping", "Longest gradient allowed; 0: no clipping.", ge=0)
-    label_smoothing_factor: float = knob(
-        0.0, "Label smoothing", "Share of certainty taken from the right label. For one label a row.", ge=0, lt=1
-    )
     neftune_noise_alpha: float | None = knob(
         None, "NEFTune noise", "Noise on the embeddings while training (Jain 2023). Empty: none.", gt=0
-    )
-    class_weights: Literal["none", "balanced"] = knob(
-        "none", "Class weights", "Balanced: rare labels count more in the loss, by 1 / frequency."
     )
     train_sampling_strategy: Literal["random", "sequential", "group_by_length"] = knob(
         "random", "Order of rows", "Grouping by length wastes less padding."
@@ -84,9 +70,6 @@ class HfTrainingConfig(TrainerConfig):
     )
     load_best_model_at_end: bool = knob(
         True, "Keep the best checkpoint", "The one with the best validation figure, not the last."
-    )
-    metric_for_best_model: Literal["accuracy", "f1_macro", "f1_micro", "loss"] | None = knob(
-        None, "Best by", "Empty: accuracy with one label a row, macro F1 with several."
     )
     early_stopping_patience: int | None = knob(
         3, "Early stopping", "Validations without a gain before training ends. Empty: never.", ge=1, le=1000
@@ -114,9 +97,31 @@ class HfTrainingConfig(TrainerConfig):
         return rename(values, RENAMED)
 
     @model_validator(mode="after")
-    def _refuse_reserved(self) -> "HfTrainingConfig":
+    def _refuse_reserved(self) -> "HfLoopConfig":
         refuse_reserved(self.extra_arguments)
         return self
+
+
+class HfTrainingConfig(HfLoopConfig):
+    """What transformers' Trainer is told for a classifier."""
+
+    max_length: int | None = knob(
+        None,
+        "Longest text",
+        "In tokens; the rest of a longer text is not seen. Empty: what the base model can read, at most 512.",
+        level="basic",
+        ge=4,
+        le=131072,
+    )
+    label_smoothing_factor: float = knob(
+        0.0, "Label smoothing", "Share of certainty taken from the right label. For one label a row.", ge=0, lt=1
+    )
+    class_weights: Literal["none", "balanced"] = knob(
+        "none", "Class weights", "Balanced: rare labels count more in the loss, by 1 / frequency."
+    )
+    metric_for_best_model: Literal["accuracy", "f1_macro", "f1_micro", "loss"] | None = knob(
+        None, "Best by", "Empty: accuracy with one label a row, macro F1 with several."
+    )
 
 
 def is_reserved(name: str) -> bool:
