@@ -4,20 +4,28 @@ Started with `python -I` and an empty environment; imports nothing of ours. Fram
 It gives up what it can give up without the kernel's help (files, memory, CPU); the parent trusts nothing it says.
 """
 
+import ast
+import collections
 import collections.abc
 import contextlib
 import faulthandler
 import io
 import json
 import os
+import random
 import resource
 import signal
 import struct
 import sys
+import typing
 from typing import Any
 
 CELL = "<cell>"  # the file name in tracebacks of the user's code
 MAX_STDOUT = 64_000  # characters of printed text that are kept
+SEED = 42  # of the cell's `random`: a preview shows the rows that training will get
+# What a guide's whole example holds besides the function: the page does that part.
+SET_ASIDE_MODULES = {"argilla", "engine", "datasets"}
+SET_ASIDE_NAMES = {"TrainingTask", "ArgillaTrainer", "FeedbackDataset", "rg", "trainer"}
 
 
 class _TooSlow(BaseException):
@@ -61,7 +69,7 @@ def main() -> None:
     printed = _Printed()
     try:
         with contextlib.redirect_stdout(printed):
-            function = _compile(request["code"])
+            function = _compile(request["code"], printed)
     except BaseException as error:
         return _send(answers, _failure(error, None, printed))
     _send(answers, {"ready": True})
@@ -73,13 +81,39 @@ def main() -> None:
     return None
 
 
-def _compile(code: str) -> Any:
-    scope: dict[str, Any] = {"__name__": "formatting_cell"}
-    exec(compile(code, CELL, "exec"), scope)
+def _compile(code: str, printed: "_Printed") -> Any:
+    """The cell's function. Names that guides use without importing them are there: typing's, Counter, random."""
+    scope: dict[str, Any] = {name: getattr(typing, name) for name in typing.__all__}
+    scope |= {"Counter": collections.Counter, "random": random, "__name__": "formatting_cell"}
+    random.seed(SEED)
+    exec(compile(_without_the_rest(code, printed), CELL, "exec"), scope)
     function = scope.get("formatting_func")
     if not callable(function):
         raise NameError("the cell defines no function called formatting_func")
     return function
+
+
+def _without_the_rest(code: str, printed: "_Printed") -> ast.Module:
+    """The cell without what only makes sense in a script (imports of argilla, `task = …`); each is told by its line."""
+    tree = ast.parse(code, CELL)
+    kept = []
+    for node in tree.body:
+        if _belongs_to_a_script(node):
+            printed.write(f"Line {node.lineno} was set aside, the page does that: {ast.unparse(node)[:80]}\n")
+        else:
+            kept.append(node)
+    tree.body = kept
+    return tree
+
+
+def _belongs_to_a_script(node: ast.stmt) -> bool:
+    if isinstance(node, ast.Import):
+        return any(alias.name.split(".")[0] in SET_ASIDE_MODULES for alias in node.names)
+    if isinstance(node, ast.ImportFrom):
+        return (node.module or "").split(".")[0] in SET_ASIDE_MODULES
+    if isinstance(node, (ast.Assign, ast.AnnAssign, ast.Expr)):
+        return any(isinstance(part, ast.Name) and part.id in SET_ASIDE_NAMES for part in ast.walk(node))
+    return False
 
 
 def _run_batch(function: Any, samples: list[dict], limits: dict, printed: _Printed) -> dict[str, Any]:

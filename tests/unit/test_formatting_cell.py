@@ -96,3 +96,42 @@ def test_cell_cannot_fill_the_disk(tmp_path: Path) -> None:
     with pytest.raises(CellError):
         run_formatting_cell(code, SAMPLES[:1])
     assert not target.is_file() or target.stat().st_size == 0
+
+
+def test_names_that_guides_do_not_import_are_there() -> None:
+    code = """
+def formatting_func(sample: Dict[str, Any]) -> Iterator[Tuple[str, str]]:
+    counter = Counter(sample["labels"])
+    top = counter.most_common()[0][1]
+    yield sample["text"], random.choice([label for label, n in counter.items() if n == top])
+"""
+    found = run_formatting_cell(code, [{"text": "a", "labels": ["x", "x", "y"]}])
+    assert found.rows == [[["a", "x"]]]
+
+
+def test_chance_is_the_same_in_the_preview_and_in_training() -> None:
+    code = "def formatting_func(sample):\n    return sample['text'], random.choice(['x', 'y', 'z'])"
+    samples = [{"text": str(i)} for i in range(40)]
+    assert run_formatting_cell(code, samples).rows[:20] == run_formatting_cell(code, samples[:20]).rows
+
+
+def test_what_belongs_to_a_script_is_set_aside_and_told() -> None:
+    code = """from argilla.feedback import TrainingTask
+import argilla as rg
+dataset = rg.FeedbackDataset.from_huggingface("argilla/emotion")
+
+def formatting_func(sample):
+    return sample["text"], missing_name
+
+task = TrainingTask.for_text_classification(formatting_func=formatting_func)
+"""
+    with pytest.raises(CellError) as caught:
+        run_formatting_cell(code, [{"text": "a"}])
+    assert caught.value.line == 6
+    assert caught.value.stdout.splitlines() == [
+        "Line 1 was set aside, the page does that: from argilla.feedback import TrainingTask",
+        "Line 2 was set aside, the page does that: import argilla as rg",
+        "Line 3 was set aside, the page does that: dataset = rg.FeedbackDataset.from_huggingface('argilla/emotion')",
+        "Line 8 was set aside, the page does that: "
+        "task = TrainingTask.for_text_classification(formatting_func=formatting_func)",
+    ]
