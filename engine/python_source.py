@@ -34,7 +34,7 @@ def python_source(spec: RunSpec) -> str:
     lines.append(")")
     if spec.config:
         lines.append("trainer.update_config(" + ", ".join(f"{k}={v!r}" for k, v in spec.config.items()) + ")")
-    lines += ['trainer.train(output_dir="my_model")', 'trainer.predict("This is awesome!")']
+    lines += ['trainer.train(output_dir="my_model")', f"trainer.predict({_input(spec)})"]
     return "\n".join(lines) + "\n"
 
 
@@ -47,6 +47,14 @@ def _dataset(spec: RunSpec) -> str:
         return f"FeedbackDataset.example({source['name']!r})" if source.get("name") else "FeedbackDataset.example()"
     options = "".join(f", {k}={v!r}" for k, v in source.get("options", {}).items())
     return f"FeedbackDataset.from_file({source.get('name') or spec.dataset.get('name', 'data')!r}{options})"
+
+
+def _input(spec: RunSpec) -> str:
+    """Something to predict, in the shape of the task."""
+    task = TASKS[spec.task["task"]]
+    if len(task.inputs) == 1:
+        return repr(task.as_input(dict.fromkeys(task.inputs, "This is awesome!"))).replace("'", '"')
+    return repr(task.as_input({part: f"{label} …" for part, label in task.inputs.items()}))
 
 
 def _derived(spec: RunSpec) -> list[str]:

@@ -22,8 +22,8 @@ CUT_START, CUT_END = "⟦", "⟧"  # around the part of a text that is longer th
 @dataclass(frozen=True)
 class Preview:
     """`records`: list of {"record_id", "input": {field: value}, "rows": [row of the task], "reason": why none,
-    "model_input": the first row's text with what is cut off in ⟦ ⟧, "tokens": its length or None, "cut_at": character
-    where the model stops reading or None}. `counts`: {"returned", "none", "several", "wrong type"} in records.
+    "model_input": what the model reads of the first row (`Task.model_text`), with what is cut off in ⟦ ⟧, "tokens": its
+    length or None, "cut_at": character where the model stops reading or None}. `counts`: {"returned", "none", "several", "wrong type"} in records.
     `stdout`: what a formatting cell printed.
     """
 
@@ -47,11 +47,13 @@ def preview(
     Raises UserError for an unknown field or question, or a formatting function that fails.
     """
     head = dataset.head(n)
-    outcomes, stdout = TASKS[definition.task].outcomes(head, definition, seed=seed)
+    task = TASKS[definition.task]
+    outcomes, stdout = task.outcomes(head, definition, seed=seed)
     tokenizer = None if tokenizer_file is None else _load(tokenizer_file)
     records = []
     for row, outcome in zip(head.table.to_pylist(), outcomes, strict=True):
-        seen = _seen(_model_text(outcome["rows"]), tokenizer, max_length)
+        text = task.model_text(outcome["rows"][0]) if outcome["rows"] else ""
+        seen = _seen(text, tokenizer, max_length)
         fields = {field.name: row[FIELD + field.name] for field in head.fields}
         shown = {"record_id": row[RECORD_ID], "input": fields, "rows": outcome["rows"], "reason": outcome["reason"]}
         records.append(shown | seen)
@@ -66,10 +68,6 @@ def _counts(outcomes: list[dict[str, Any]]) -> dict[str, int]:
         "several": sum(len(outcome["rows"]) > 1 for outcome in right),
         "wrong type": len(outcomes) - len(right),
     }
-
-
-def _model_text(rows: list[dict[str, Any]]) -> str:
-    return rows[0]["text"] if rows else ""
 
 
 def _load(tokenizer_file: Path) -> "Tokenizer":

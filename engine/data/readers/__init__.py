@@ -55,7 +55,9 @@ def _reading(source: dict[str, Any], scratch: Path, token: str | None, report: R
         return read_local(source, scratch)
     if kind == "example":
         example = example_by_name(source.get("name"))
-        return read_local({"kind": "example", "path": str(example.folder), "name": example.title}, scratch)
+        reading = read_local({"kind": "example", "path": str(example.folder), "name": example.title}, scratch)
+        reading.schema.source["name"] = example.name  # it is read again, and named in Python, by this name
+        return reading
     if kind == "hub":
         from engine.data.readers.hub import read_hub
 
