@@ -23,8 +23,8 @@ CUT_START, CUT_END = "⟦", "⟧"  # around the part of a text that is longer th
 class Preview:
     """`records`: list of {"record_id", "input": {field: value}, "rows": [row of the task], "reason": why none,
     "model_input": what the model reads of the first row (`Task.model_text`), with what is cut off in ⟦ ⟧, "tokens": its
-    length or None, "cut_at": character where the model stops reading or None}. `counts`: {"returned", "none", "several", "wrong type"} in records.
-    `stdout`: what a formatting cell printed.
+    length or None, "cut_at": character where the model stops reading or None}. `counts`: {"returned", "none",
+    "several", "wrong type"} in records. `stdout`: what a formatting cell printed.
     """
 
     records: list[dict[str, Any]]
