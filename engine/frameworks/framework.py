@@ -71,6 +71,8 @@ class Framework(ABC):
     notice: ClassVar[str] = ""  # what a person should know before choosing it
     # Keyword of update_config that may hold an upstream config object → hyperparameter for what has no knob of its own.
     config_objects: ClassVar[dict[str, str]] = {}
+    # The same keyword → hyperparameters that giving such an object sets.
+    config_switches: ClassVar[dict[str, dict[str, bool]]] = {}
     base_by_name: ClassVar[bool] = False  # the trained model finds its base by name: a model in memory can't be one
 
     @abstractmethod

@@ -63,6 +63,7 @@ def spread_objects(framework: Framework, config: type[TrainerConfig], kwargs: di
     for name, value in kwargs.items():
         if name in framework.config_objects and dataclasses.is_dataclass(value):
             values |= _values(value, config, framework.config_objects[name])
+            values |= framework.config_switches.get(name, {})
         else:
             values[name] = value
     return values

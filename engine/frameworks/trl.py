@@ -1,0 +1,48 @@
+"""TRL: language models that learn from examples, preferences and rewards.
+
+Each task has a file of its own with Config, BASE_MODELS, train, load, load_base, usage and check_base; this one only
+finds it.
+"""
+
+from pathlib import Path
+from types import ModuleType
+from typing import ClassVar
+
+from engine.frameworks import _trl_chat, _trl_sft
+from engine.frameworks.framework import Framework, Predictor, SuggestedModel, TrainerConfig
+from engine.runs.events import Report
+from engine.tasks.task import TaskData
+
+TASK_FILES: dict[str, ModuleType] = {
+    "supervised-fine-tuning": _trl_sft,
+    "chat-completion": _trl_chat,
+}
+
+
+class Trl(Framework):
+    name: ClassVar[str] = "trl"
+    label: ClassVar[str] = "TRL"
+    summary: ClassVar[str] = "Trains a language model to write: all of it, or a small LoRA adapter. Wants a GPU."
+    requires: ClassVar[tuple[str, ...]] = ("trl", "transformers", "torch", "accelerate", "datasets", "peft")
+    configs: ClassVar[dict[str, type[TrainerConfig]]] = {task: file.Config for task, file in TASK_FILES.items()}
+    base_models: ClassVar[dict[str, tuple[SuggestedModel, ...]]] = {
+        task: file.BASE_MODELS for task, file in TASK_FILES.items()
+    }
+    config_objects: ClassVar[dict[str, str]] = {"peft_config": "lora_arguments", "args": "extra_arguments"}
+    config_switches: ClassVar[dict[str, dict[str, bool]]] = {"peft_config": {"use_lora": True}}
+    library_name: ClassVar[str] = "transformers"
+
+    def train(self, config: TrainerConfig, task: str, data: TaskData, base: str, out_dir: Path, report: Report) -> None:
+        TASK_FILES[task].train(config, data, base, out_dir, report)
+
+    def load(self, model_dir: Path, task: str) -> Predictor:
+        return TASK_FILES[task].load(model_dir)
+
+    def load_base(self, base: str, task: str) -> Predictor | None:
+        return TASK_FILES[task].load_base(base)
+
+    def usage(self, repo_id: str, task: str) -> str:
+        return TASK_FILES[task].usage(repo_id)
+
+    def check_base(self, base: str, task: str) -> None:
+        TASK_FILES[task].check_base(base)
