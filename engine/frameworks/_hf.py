@@ -20,6 +20,8 @@ from engine.frameworks._hf_config import HfLoopConfig, HfTrainingConfig
 from engine.runs.events import Report
 from engine.tasks.task import TaskData
 
+# Ends of the figures of a validation that say nothing about the model.
+OF_THE_MACHINE = ("_runtime", "_per_second", "_num_tokens", "_preparation_time")
 LONGEST = 512  # tokens, where neither the config nor the base model says less
 
 
@@ -187,9 +189,9 @@ def progress_callback(report: Report) -> Any:
 
         def on_evaluate(self, args: Any, state: Any, control: Any, metrics: dict[str, float], **_: Any) -> None:
             values = {
-                key.replace("eval_", "validation_", 1): metrics[key]
-                for key in ("eval_loss", "eval_accuracy", "eval_f1_macro", "eval_f1_micro")
-                if key in metrics
+                key.replace("eval_", "validation_", 1): value
+                for key, value in metrics.items()
+                if key.startswith("eval_") and not key.endswith(OF_THE_MACHINE)
             }
             report.metrics(values, step=state.global_step)
             print(f"step {state.global_step}/{state.max_steps}  {values}", flush=True)
