@@ -22,6 +22,9 @@ COPY --chown=user requirements.txt .
 RUN pip install --no-cache-dir --user -r requirements.txt
 COPY --chown=user . .
 RUN python -m compileall -q app.py ui engine
+# Packages of choices that need other versions than the rest (SpanMarker, PPO), each in a folder of its own.
+ENV ANNOTUNE_OVERLAYS=/home/user/overlays
+RUN python -m engine overlays
 
 EXPOSE 7860
 CMD ["python", "app.py"]

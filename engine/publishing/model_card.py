@@ -100,10 +100,9 @@ def _what(spec: RunSpec, report: dict[str, Any], base: BaseModel) -> str:
         lines += ["", _text(spec.card.model_description)]
     if spec.card.developers:
         lines += ["", f"Developed by {_text(spec.card.developers)}."]
-    classes = (report.get("info") or {}).get("classes") or [row["label"] for row in report.get("per_label") or []]
-    if classes:
-        kind = "any number of these labels" if "per_label_confusion" in report else "one of these labels"
-        lines += ["", f"It gives a text {kind}: " + ", ".join(f"“{_text(name)}”" for name in classes) + "."]
+    about = task.about_model(report["info"]) if report.get("info") else ""
+    if about:
+        lines += ["", _text(about, longest=2000)]
     return "\n".join(lines)
 
 
@@ -183,7 +182,7 @@ def _limits(spec: RunSpec, report: dict[str, Any], base: BaseModel, files: list[
     n, limits = report.get("n") or {}, []
     if n.get("train") is not None:
         limits.append(f"It has learned from {_count(n['train'], 'row')}; texts of another kind may surprise it.")
-    limits += _limits_of_the_figures(report, n.get("test"))
+    limits += _limits_of_the_figures(spec.task["task"], report, n.get("test"))
     if not (spec.card.language or base.language):
         limits.append("The language of the training texts was not declared; try it on your own before you trust it.")
     truncated = report.get("truncated")
@@ -200,20 +199,30 @@ def _limits(spec: RunSpec, report: dict[str, Any], base: BaseModel, files: list[
     return "## Limits\n\n" + "\n".join(f"- {limit}" for limit in limits)
 
 
-def _limits_of_the_figures(report: dict[str, Any], n_test: int | None) -> list[str]:
-    figures, baseline = report.get("metrics"), (report.get("baseline") or {}).get("metrics") or {}
+def _limits_of_the_figures(task: str, report: dict[str, Any], n_test: int | None) -> list[str]:
+    figures = report.get("metrics")
     if not figures:
         return ["It was not tested: no rows were kept out of training, so nothing says how good it is."]
     limits = []
     if n_test is not None and n_test < FEW_TEST_ROWS:
         limits.append(f"{_count(n_test, 'test row')} are few: the true figures may differ by several points.")
-    if figures.get("accuracy", 1.0) <= baseline.get("accuracy", -1.0):
-        limits.append("Its accuracy is not above that of always giving the most frequent answer.")
+    limits += _no_better(task, figures, report.get("baseline") or {})
     few = [row for row in report.get("per_label") or [] if (row.get("n") or 0) < FEW_OF_A_LABEL]
     if few:
         named = ", ".join(f"“{_text(row['label'])}” ({row.get('n') or 0})" for row in few)
         limits.append(f"Labels with fewer than {FEW_OF_A_LABEL} test rows, whose figures say little: {named}.")
     return limits
+
+
+def _no_better(task: str, figures: dict[str, float], baseline: dict[str, Any]) -> list[str]:
+    """A sentence for each figure that the baseline reaches as well."""
+    simple, sentences = baseline.get("metrics") or {}, []
+    for key in figures.keys() & simple.keys():
+        metric = _metric(task, key)
+        gain = figures[key] - simple[key] if metric.higher_is_better else simple[key] - figures[key]
+        if gain <= 0:
+            sentences.append(f"{metric.label} is no better than that of the baseline ({_text(baseline['name'])}).")
+    return sorted(sentences)
 
 
 def _versions(spec: RunSpec) -> str:
@@ -235,13 +244,13 @@ def _table(head: list[Any], rows: list[list[Any]], plain: int | None = None) -> 
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
-def _text(value: Any) -> str:
+def _text(value: Any, longest: int = LONGEST_CELL) -> str:
     """A person's text as plain words on one line: it can form no table cell, link, heading, HTML or code."""
     if isinstance(value, list) and all(isinstance(item, str) for item in value):
         value = ", ".join(value)
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
     text = " ".join(text.split())
-    text = text if len(text) <= LONGEST_CELL else text[: LONGEST_CELL - 1] + "…"
+    text = text if len(text) <= longest else text[: longest - 1] + "…"
     text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     return re.sub(r"([\\`*_\[\]|~#])", r"\\\1", text)
 

@@ -183,6 +183,10 @@ class Task(ABC):
             return list(given), list
         return [given], lambda outputs: outputs[0]
 
+    def about_model(self, info: dict[str, Any]) -> str:
+        """A sentence for the model card on what the trained model gives; empty when there is nothing to add."""
+        return ""
+
     def model_text(self, row: dict[str, Any]) -> str:
         """The text that a model reads of a row of the preview, to count its tokens."""
         return row.get("text", "")

@@ -157,6 +157,11 @@ class TextClassification(Task):
         columns = zip(part["text"].to_pylist(), chosen, part["record_id"].to_pylist(), strict=True)
         return [{"input": text, "expected": sets[row], "record_id": record_id} for text, row, record_id in columns]
 
+    def about_model(self, info: dict[str, Any]) -> str:
+        """The labels that it gives."""
+        kind = "any number of these labels" if info["multi_label"] else "one of these labels"
+        return f"It gives a text {kind}: {_named(info['classes'])}."
+
     def input_columns(self, table: pa.Table) -> dict[str, str]:
         """The column called "text", or else the wordiest one."""
         return {"text": wordiest(table)}

@@ -99,7 +99,7 @@ def test_limits_name_the_small_numbers() -> None:
 
 def test_model_no_better_than_the_baseline_says_so() -> None:
     report = REPORT | {"metrics": {"accuracy": 0.333, "f1_macro": 0.1, "f1_micro": 0.333}}
-    assert "- Its accuracy is not above that of always giving the most frequent answer." in card(report)
+    assert "- Accuracy is no better than that of the baseline (Always “billing”)." in card(report)
 
 
 def test_pickle_in_the_folder_is_warned_of() -> None:
@@ -123,7 +123,7 @@ def test_card_is_made_from_a_report_that_lacks_keys(report: dict[str, Any]) -> N
 
 
 def test_multi_label_card_says_any_number_of_labels() -> None:
-    report = REPORT | {"info": {"classes": ["joy", "anger"]}, "per_label_confusion": []}
+    report = REPORT | {"info": {"classes": ["joy", "anger"], "multi_label": True}}
     assert "It gives a text any number of these labels: “joy”, “anger”." in card(report)
 
 
