@@ -48,6 +48,9 @@ TASKS = Registry(
     "task",
     {
         "text-classification": "engine.tasks.text_classification:TextClassification",
+        "token-classification": "engine.tasks.token_classification:TokenClassification",
+        "question-answering": "engine.tasks.question_answering:QuestionAnswering",
+        "text2text": "engine.tasks.text2text:Text2Text",
     },
 )
 
@@ -58,6 +61,7 @@ FRAMEWORKS = Registry(
         "spacy": "engine.frameworks.spacy:SpaCy",
         "transformers": "engine.frameworks.transformers:Transformers",
         "peft": "engine.frameworks.peft:Peft",
+        "openai": "engine.frameworks.openai:OpenAI",
     },
 )
 
