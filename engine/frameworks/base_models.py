@@ -6,14 +6,13 @@ Called by the fetch worker, the page's Ready line and the frameworks. Knows no f
 import hashlib
 import json
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from engine.errors import UserError
+from engine.hub_errors import Wanted, hub_errors
 from engine.runs.events import Report
 
 EMBEDDED_ID = "sentence-transformers/all-MiniLM-L6-v2"
@@ -92,7 +91,14 @@ def fetch(base_model: str, *, token: str | None = None, report: Report | None = 
     name = base_model.strip()
     access: str | bool = token or False
     report.stage("fetching")
-    with _hub_errors(name, signed_in=bool(token)):
+    wanted = Wanted(
+        "model",
+        name,
+        bool(token),
+        "owner/name, such as distilbert/distilroberta-base, or give the path of a folder",
+        f"use {EMBEDDED_ID}, which needs no download",
+    )
+    with hub_errors(wanted):
         info = HfApi(token=access).model_info(name, files_metadata=True, timeout=30)
         sizes = {file.rfilename: file.size or 0 for file in info.siblings or []}
         pipeline = {"config.cfg", "meta.json"} <= sizes.keys()
@@ -245,40 +251,3 @@ def _progress_bar(report: Report) -> type:
             return super().update(n)
 
     return ReportedBytes
-
-
-@contextmanager
-def _hub_errors(name: str, *, signed_in: bool) -> Iterator[None]:
-    """Turn what the Hub client raises into sentences. Messages never hold the token."""
-    import httpx2
-    from huggingface_hub import errors
-
-    sign_in = "" if signed_in else " If it is private, sign in first."
-    try:
-        yield
-    except errors.HFValidationError as error:
-        raise UserError(
-            f"{name!r} is not a folder here and not a model id.",
-            "Write an id such as distilbert/distilroberta-base, or the path of a folder.",
-        ) from error
-    except errors.GatedRepoError as error:
-        todo = "ask for access there" if signed_in else "accept its terms there and sign in here"
-        raise UserError(
-            f"The base model {name} is gated: its owner grants access person by person.",
-            f"Open huggingface.co/{name}, {todo}, then try again.",
-        ) from error
-    except errors.RepositoryNotFoundError as error:
-        raise UserError(
-            f"There is no model {name} on the Hub, or it is private and this account may not see it.",
-            f"Check the spelling.{sign_in}",
-        ) from error
-    except (errors.OfflineModeIsEnabled, httpx2.TransportError, errors.LocalEntryNotFoundError) as error:
-        raise UserError(
-            f"The base model {name} is not on this machine and the Hub can't be reached to fetch it.",
-            f"Check the connection (and HF_HUB_OFFLINE), or use {EMBEDDED_ID}, which needs no download.",
-        ) from error
-    except errors.HfHubHTTPError as error:
-        raise UserError(
-            f"The Hub refused to hand out {name} (HTTP status {error.response.status_code}).",
-            "Try again in a minute; if it goes on, look at status.huggingface.co.",
-        ) from error

@@ -183,7 +183,7 @@ def test_missing_model_is_named(hub: HubServer) -> None:
 def test_gated_model_says_where_to_accept(hub: HubServer) -> None:
     hub.add_repo("model", "meta/gated", MODEL, gated=True)
     assert refusal("meta/gated") == (
-        "The base model meta/gated is gated: its owner grants access person by person. "
+        "The model meta/gated is gated: its owner grants access person by person. "
         "Open huggingface.co/meta/gated, accept its terms there and sign in here, then try again."
     )
     assert refusal("meta/gated", token="hf_bob").endswith("ask for access there, then try again.")
@@ -208,16 +208,16 @@ def test_adapter_is_no_base_model(hub: HubServer) -> None:
 
 def test_nonsense_is_no_model_id(hub: HubServer) -> None:
     assert refusal("my model!!") == (
-        "'my model!!' is not a folder here and not a model id. "
-        "Write an id such as distilbert/distilroberta-base, or the path of a folder."
+        "'my model!!' is not the id of a model. "
+        "Write it as owner/name, such as distilbert/distilroberta-base, or give the path of a folder."
     )
 
 
 def test_unreachable_hub_names_the_model_that_needs_none(hub: HubServer) -> None:
     hub.stop()
     assert refusal("ann/encoder") == (
-        "The base model ann/encoder is not on this machine and the Hub can't be reached to fetch it. Check the "
-        "connection (and HF_HUB_OFFLINE), or use sentence-transformers/all-MiniLM-L6-v2, which needs no download."
+        "The Hub can't be reached, so the model ann/encoder can't be fetched. Check the connection "
+        "(and HF_HUB_OFFLINE), or use sentence-transformers/all-MiniLM-L6-v2, which needs no download."
     )
 
 
@@ -226,7 +226,7 @@ def test_broken_hub_is_told_with_its_status(hub: HubServer) -> None:
     hub.fail_next("info", status=500, times=20)
     message = refusal("ann/encoder", token="hf_alice")
     assert "hf_alice" not in message
-    assert message.startswith("The Hub refused to hand out ann/encoder (HTTP status 500).")
+    assert message.startswith("The Hub did not hand out ann/encoder (HTTP status 500).")
 
 
 def test_fetch_without_a_token_never_uses_the_machines_own(hub: HubServer, tmp_path: Path) -> None:

@@ -169,7 +169,7 @@ def test_hub_offline_is_said(hub: HubServer, monkeypatch: pytest.MonkeyPatch) ->
 
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
     assert _refused({"id": "alice/notes"}) == (
-        "The Hub can't be reached, so the dataset alice/notes can't be loaded. "
+        "The Hub can't be reached, so the dataset alice/notes can't be fetched. "
         "Check the connection (and HF_HUB_OFFLINE), or load the data from a file."
     )
 

@@ -4,8 +4,6 @@ The token goes to each call; nothing is logged in, kept in a cache that others s
 """
 
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,6 +14,7 @@ from engine.data.readers.data_files import Layout, layout_of
 from engine.data.readers.reading import Reading
 from engine.data.readers.repository import Repository, read_repository
 from engine.errors import UserError
+from engine.hub_errors import Wanted, hub_errors
 from engine.runs.events import Report
 
 CONVERTED = "refs/convert/parquet"  # the Hub's own Parquet copy of datasets in other formats
@@ -67,7 +66,7 @@ def _find(given: Any, token: str | None, revision: str | None) -> _Found:
     found = _at(repo_id, token, revision)
     if revision or _readable(found):
         return found
-    with _hub_errors(repo_id, revision, signed_in=bool(token)):
+    with hub_errors(_wanted(repo_id, revision, signed_in=bool(token))):
         from huggingface_hub.errors import HfHubHTTPError
 
         try:
@@ -83,7 +82,7 @@ def _readable(found: _Found) -> bool:
 
 
 def _at(repo_id: str, token: str | None, revision: str | None) -> _Found:
-    with _hub_errors(repo_id, revision, signed_in=bool(token)):
+    with hub_errors(_wanted(repo_id, revision, signed_in=bool(token))):
         return _info(repo_id, token, revision)
 
 
@@ -116,7 +115,7 @@ class _HubRepository(Repository):
         from huggingface_hub import hf_hub_download
 
         found = self._found
-        with _hub_errors(found.repo_id, found.sha, signed_in=bool(self._token)):
+        with hub_errors(_wanted(found.repo_id, found.sha, signed_in=bool(self._token))):
             return Path(
                 hf_hub_download(
                     found.repo_id,
@@ -148,49 +147,7 @@ def _progress_bar(report: Report, size: int) -> type:
     return ReportedBytes
 
 
-@contextmanager
-def _hub_errors(repo_id: str, revision: str | None, *, signed_in: bool) -> Iterator[None]:
-    """What the Hub's client raises, as sentences. Messages never hold the token."""
-    from huggingface_hub import errors
-    from huggingface_hub.utils import httpx
-
-    try:
-        yield
-    except errors.HFValidationError as error:
-        raise UserError(
-            f"{repo_id!r} is not the id of a dataset.", "Write it as owner/name, for example argilla/emotion."
-        ) from error
-    except errors.GatedRepoError as error:
-        todo = "ask for access there" if signed_in else "accept its terms there, sign in here"
-        raise UserError(
-            f"The dataset {repo_id} is gated: its owner grants access person by person.",
-            f"Open huggingface.co/datasets/{repo_id}, {todo}, then try again.",
-        ) from error
-    except errors.RevisionNotFoundError as error:
-        raise UserError(
-            f"The dataset {repo_id} has no revision {revision!r}.", "Leave the revision empty for the newest one."
-        ) from error
-    except errors.RepositoryNotFoundError as error:
-        sign_in = "" if signed_in else " If it is private, sign in first."
-        raise UserError(
-            f"There is no dataset {repo_id} on the Hub, or it is private and this account may not see it.",
-            f"Check the spelling.{sign_in}",
-        ) from error
-    except (errors.OfflineModeIsEnabled, httpx.TransportError, errors.LocalEntryNotFoundError) as error:
-        raise UserError(
-            f"The Hub can't be reached, so the dataset {repo_id} can't be loaded.",
-            "Check the connection (and HF_HUB_OFFLINE), or load the data from a file.",
-        ) from error
-    except errors.HfHubHTTPError as error:
-        raise _refused(repo_id, error.response.status_code if error.response is not None else None) from error
-
-
-def _refused(repo_id: str, status: int | None) -> UserError:
-    if status == 401:
-        return UserError("The Hub does not accept this sign-in.", "Sign in again.")
-    if status == 403:
-        return UserError(f"This sign-in may not read {repo_id}.", "Sign in again and allow the app to read it.")
-    return UserError(
-        f"The Hub did not hand out {repo_id} (HTTP status {status}).",
-        "Try again in a minute; if it goes on, look at status.huggingface.co.",
+def _wanted(repo_id: str, revision: str | None, *, signed_in: bool) -> Wanted:
+    return Wanted(
+        "dataset", repo_id, signed_in, "owner/name, for example argilla/emotion", "load the data from a file", revision
     )
