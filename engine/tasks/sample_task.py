@@ -40,6 +40,7 @@ class Account:
         self.wrong: dict[str, str] = {}  # record id → why its item is no row (previews only)
         self.counts: Counter = Counter()
         self.stdout = ""
+        self.memory: dict[str, Any] = {}  # what a task works out once and looks at for every record
         self.record_id = ""
         self.index = 0
 
@@ -82,6 +83,10 @@ class SampleTask(Task):
     @abstractmethod
     def row_of(self, item: Any, record_id: str) -> Row:
         """The canonical row of one item of a formatting function. Raises WrongItem (see `wrong_item`)."""
+
+    def items_of(self, given: list[Any]) -> list[Any]:
+        """What a formatting function gave for a record, as items of one row each. By default each is one."""
+        return given
 
     @abstractmethod
     def tabulate(self, account: Account) -> tuple[pa.Table, dict[str, Any]]:
@@ -162,6 +167,7 @@ class SampleTask(Task):
         account.stdout = given.stdout
         for index, (record_id, items) in enumerate(zip(given.record_ids, given.items, strict=True)):
             account.index, account.record_id = index, record_id
+            items = self.items_of(items)
             account.counts["returned"] += bool(items)
             account.counts["none"] += not items
             account.counts["several"] += len(items) > 1

@@ -39,7 +39,7 @@ def rows_from_fields(dataset: "FeedbackDataset", definition: "TrainingTask", see
     check_label_question(question)
     texts = text_column(dataset, definition.fields.get("text", ""))
     unified = unify(dataset, question, definition.strategy, seed=seed)
-    index, labels, ties = _as_labels(unified, seed)
+    index, labels, ties = as_labels(unified, seed)
     ids = dataset.table[RECORD_ID]
     left_out = {reason: positions for reason, positions in unified.left_out.items()}
     left_out[NOTHING_RANKED] = np.setdiff1d(unified.index, index)
@@ -77,8 +77,11 @@ def text_column(dataset: "FeedbackDataset", name: str) -> pa.ChunkedArray:
     return pa.chunked_array([clean_text(column.combine_chunks())])
 
 
-def _as_labels(unified: Unified, seed: int) -> tuple[np.ndarray, pa.Array, int]:
-    """Record positions, their label(s) as string or list<string>, and how many were drawn among equals."""
+def as_labels(unified: Unified, seed: int) -> tuple[np.ndarray, pa.Array, int]:
+    """Record positions, their label(s) as string or list<string>, and how many were drawn among equals.
+
+    The label of a ranking is its first item.
+    """
     if unified.question.value_type != RANKING:
         kind = pa.list_(pa.string()) if unified.question.is_multi_label else pa.string()
         return unified.index, unified.values.cast(kind), unified.ties
