@@ -1,7 +1,7 @@
 """The interface of a framework: properties the page and the supervisor ask, and two methods. No shared behaviour."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -69,6 +69,8 @@ class Framework(ABC):
     secrets: ClassVar[tuple[str, ...]] = ()  # environment variables that its library reads a key from
     overlays: ClassVar[dict[str, str]] = {}  # task → overlay whose packages come first (engine/frameworks/overlays.py)
     notice: ClassVar[str] = ""  # what a person should know before choosing it
+    exports_rows: ClassVar[bool] = False  # it can write the rows as the files that its provider takes
+    published_note: ClassVar[str] = ""  # what a publication of its runs holds, where that is not a model's own files
     # Keyword of update_config that may hold an upstream config object → hyperparameter for what has no knob of its own.
     config_objects: ClassVar[dict[str, str]] = {}
     # The same keyword → hyperparameters that giving such an object sets.
@@ -101,6 +103,28 @@ class Framework(ABC):
     def check_base(self, base: str, task: str) -> None:  # noqa: B027
         """Raise UserError when the model at `base` is of a kind that can't learn `task`. Reads its configs only."""
 
+    def check_config(self, config: TrainerConfig, task: str) -> None:  # noqa: B027
+        """Raise UserError when a setting names what is not here, or does not fit, such as a reward model."""
+
+    def other_models(self, config: TrainerConfig, task: str) -> list[str]:
+        """Hub ids of models besides the base that a run with `config` needs and this machine has not."""
+        return []
+
+    def held_out_scores(self, predictor: Any, table: pa.Table, config: TrainerConfig, task: str) -> dict[str, float]:
+        """Figures of a task with `model_scores` on held-out rows; keys of the task's `metrics`."""
+        return predictor.score(table)
+
     def load_base(self, base: str, task: str) -> Predictor | None:
         """The base model as it was before training, to compare with; None: it can't do the task yet."""
+        return None
+
+    def export_rows(self, config: TrainerConfig, task: str, data: TaskData, folder: Path) -> list[Path]:
+        """Write the rows of each part into `folder`, as training would send them. For `exports_rows` only."""
+        return []
+
+    def remote_models(self, secrets: Mapping[str, str], config: Mapping[str, Any]) -> list[SuggestedModel] | None:
+        """The base models that a provider offers now; None: it has none of its own.
+
+        `secrets`: its keys, by variable. `config`: hyperparameters chosen so far. Raises UserError in words.
+        """
         return None
