@@ -79,5 +79,5 @@ def test_unknown_names_say_what_there_is() -> None:
         FRAMEWORKS["setfitt"]
     assert str(caught.value) == (
         "There is no framework named 'setfitt'. Did you mean 'setfit'? "
-        "Choose one of: setfit, spacy, transformers, peft."
+        f"Choose one of: {', '.join(FRAMEWORKS)}."
     )
