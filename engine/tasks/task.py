@@ -20,13 +20,14 @@ SPLITS = ("train", "validation", "test")
 @dataclass(frozen=True)
 class Role:
     """One choice that defines a task. `kind`: a field, a question, a column (either of them), or a template: text in
-    which {name} stands for the value of the field or question of that name.
+    which {name} stands for the value of the field or question of that name. `types`: of fields that can take it.
     """
 
     kind: Literal["field", "question", "column", "template"]
     label: str
     help: str = ""
     optional: bool = False
+    types: tuple[str, ...] = ("text",)
 
 
 @dataclass(frozen=True)

@@ -310,9 +310,9 @@ def _chosen(task: Task, role: str, value: Any, strategy: Any) -> tuple[str, str 
     if isinstance(value, str):
         return value, None if strategy is None else str(getattr(strategy, "value", strategy))
     if isinstance(value, Field) and about.kind != "question":
-        if value.type != "text":
+        if value.type not in about.types:
             raise UserError(
-                f"{role} must be a text field; a field of type {value.type!r} was given.",
+                f"{role} must be a {about.types[0]} field; a field of type {value.type!r} was given.",
                 f"Give {role}=dataset.field_by_name(…).",
             )
         return (f"{{{value.name}}}" if about.kind == "template" else value.name), strategy
