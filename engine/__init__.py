@@ -16,6 +16,7 @@ _PUBLIC = {
     "engine.data.questions": (
         "LabelQuestion",
         "MultiLabelQuestion",
+        "Question",
         "RankingQuestion",
         "RatingQuestion",
         "SpanQuestion",
@@ -30,7 +31,7 @@ _PUBLIC = {
         "ValueSchema",
     ),
     "engine.data.derived": ("DerivedQuestion",),
-    "engine.data.examples": ("EXAMPLES",),
+    "engine.data.examples": ("EXAMPLES", "Example"),
     "engine.data.strategies": (
         "LabelQuestionStrategy",
         "LabelQuestionUnification",
@@ -48,9 +49,10 @@ _PUBLIC = {
     "engine.data.readers": ("inspect_file", "list_splits"),
     "engine.tasks.training_task": ("TrainingTask",),
     "engine.tasks.preview": ("Preview", "preview"),
+    "engine.tasks.task": ("Role", "Task"),
     "engine.formatting": ("CellError", "CellResult", "Limits", "run_formatting_cell"),
     "engine.frameworks.base_models": ("locate", "longest_input"),
-    "engine.frameworks.framework": ("SuggestedModel",),
+    "engine.frameworks.framework": ("Framework", "SuggestedModel"),
     "engine.frameworks.validation": ("validate_config",),
     "engine.runs.run_directory": ("RunDirectory", "RunSpec", "SplitSpec"),
     "engine.runs.job": ("JobStatus",),

@@ -1,16 +1,23 @@
 """The choices of the address as the engine takes them: a TrainingTask, a RunSpec, and what is true about them."""
 
+import inspect
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from engine import (
+    EXAMPLES,
     FRAMEWORKS,
     TASKS,
     FeedbackDataset,
+    Framework,
     JobStatus,
+    Question,
     Readiness,
     RunSpec,
     SplitSpec,
+    SuggestedModel,
+    Task,
     TrainingTask,
     UserError,
     frameworks_for,
@@ -27,8 +34,9 @@ def data_is_ready(context: Context, address: Address) -> bool:
 
 def with_defaults(address: Address) -> Address:
     """The address with the first framework of its task and that framework's first base model, where none is chosen."""
-    names = [name for name in frameworks_for(address.task) if not FRAMEWORKS[name].missing()]
-    framework = address.framework if address.framework in FRAMEWORKS else names[0]
+    able = frameworks_for(address.task)
+    names = [name for name in able if not FRAMEWORKS[name].missing()] or able
+    framework = address.framework if address.framework in able else names[0]
     base = address.base or FRAMEWORKS[framework].base_models[address.task][0].id
     return address.having(framework=framework, base=base)
 
@@ -44,25 +52,45 @@ def with_task(address: Address, dataset: FeedbackDataset) -> Address:
 
 
 def suggested_task(dataset: FeedbackDataset) -> tuple[str, dict[str, str]]:
-    """The first task that these fields and questions fit, with its roles filled; ("", {}) when none does."""
-    for name, task in TASKS.items():
-        roles = task.suggest(dataset)
-        if roles:
-            return name, roles
-    return "", {}
+    """The example's own task, or the first that these fields and questions fit, with its roles filled; ("", {}) when
+    none does.
+    """
+    return next(iter(fitting_tasks(dataset).items()), ("", {}))
 
 
-def target(address: Address) -> str:
-    """The question to be learned; nothing when a cell makes the rows."""
-    names = chosen_questions(address)
-    return "" if address.code or not names else names[0]
+def fitting_tasks(dataset: FeedbackDataset) -> dict[str, dict[str, str]]:
+    """Task → its roles filled, for every task that these fields and questions fit; an example's own come first."""
+    source = dataset.schema.source
+    example = EXAMPLES.get(source.get("name")) if source.get("kind") == "example" else None
+    names = dict.fromkeys([*(example.tasks if example else ()), *TASKS])
+    found = {name: TASKS[name].suggest(dataset) for name in names}
+    return {name: roles for name, roles in found.items() if roles}
 
 
-def chosen_questions(address: Address) -> list[str]:
-    """The questions chosen for the task's roles."""
-    roles = TASKS[address.task].roles
-    names = [address.roles.get(role, "") for role, about in roles.items() if about.kind == "question"]
-    return [name for name in names if name]
+def lacking(task: Task, dataset: FeedbackDataset) -> str:
+    """Why a task does not fit the data: the roles that none of its columns can take."""
+    found = task.candidates(dataset)
+    needed = {role: about for role, about in task.roles.items() if not found[role]}
+    required = {role: about for role, about in needed.items() if not about.optional} or needed
+    return sentences.lacks(list(required.values()))
+
+
+def takes_strategy(task: Task) -> bool:
+    """Whether several answers to the chosen question are unified, so that there is a strategy to choose."""
+    return "label_strategy" in inspect.signature(getattr(TrainingTask, task.constructor)).parameters
+
+
+def target(address: Address, dataset: FeedbackDataset) -> str:
+    """What is to be learned, for a run's title: the question, or else the task; the task too when a cell makes rows."""
+    questions = [] if address.code else chosen_questions(address, dataset)
+    return questions[0].name if questions else TASKS[address.task].label
+
+
+def chosen_questions(address: Address, dataset: FeedbackDataset) -> list[Question]:
+    """The questions chosen for the task's roles, in the roles' order."""
+    names = [address.roles.get(role) for role, about in TASKS[address.task].roles.items() if about.kind != "template"]
+    by_name = {question.name: question for question in dataset.questions}
+    return [by_name[name] for name in names if name in by_name]
 
 
 def training_task(address: Address) -> TrainingTask:
@@ -96,13 +124,15 @@ def split_spec(address: Address) -> SplitSpec:
 def run_spec(context: Context, address: Address, created_by: str = "") -> RunSpec:
     """What is asked of a run with these choices."""
     dataset = context.supervisor.dataset(address.dataset)
+    kinds = {field.name: "field" for field in dataset.fields} | {q.name: "question" for q in dataset.questions}
     return RunSpec(
-        title=sentences.run_title(FRAMEWORKS[address.framework].label, target(address)),
+        title=sentences.run_title(FRAMEWORKS[address.framework].label, target(address, dataset)),
         dataset={
             "id": address.dataset,
             "name": dataset.name,
             "source": dataset.schema.source,
             "derived": [derived.model_dump() for derived in dataset.schema.derived],
+            "kinds": kinds,
         },
         task=training_task(address).to_dict(),
         framework=address.framework,
@@ -163,6 +193,18 @@ def fetch_status(context: Context, address: Address) -> JobStatus | None:
         return context.supervisor.fetch_status(fetch_id)
     except UserError:
         return None
+
+
+def base_choices(framework: Framework, models: Sequence[SuggestedModel]) -> list[tuple[str, str]]:
+    """The suggested base models; one that is not on this machine says first what its download comes to."""
+    here = {model.id: model.embedded or framework.locate_base(model.id) is not None for model in models}
+    return [(sentences.base_model(model, here[model.id]), model.id) for model in models]
+
+
+def fetch_label(address: Address) -> str:
+    """What the button that downloads says: how much, where it is known."""
+    suggested = {model.id: model.size_mb for model in FRAMEWORKS[address.framework].base_models[address.task]}
+    return sentences.fetch(suggested.get(address.base, 0) if must_be_fetched(address) else 0)
 
 
 def base_note(address: Address) -> str:

@@ -5,17 +5,18 @@ from typing import Any
 
 import gradio as gr
 
-from engine import UserError, inspect_file
+from engine import EXAMPLES, TASKS, Example, UserError, inspect_file
 from ui import choices, data_view, markup, text
 from ui.address import Address
 from ui.columns import Columns
 from ui.people import Context
-from ui.shell import Asked, Shell, Updates, problem_box
+from ui.shell import Asked, Shell, Tab, Updates, problem_box
 
-EXAMPLE = {"kind": "example"}
+EXAMPLE = {"kind": "example"}  # without a name: the first
+OTHER_EXAMPLES = list(EXAMPLES.values())[1:]
 
 
-class DataTab:
+class DataTab(Tab):
     """Its parts: a chooser, the progress of reading, and the summary of what was read."""
 
     def __init__(self, context: Context, shell: Shell) -> None:
@@ -70,6 +71,18 @@ class DataTab:
                     self.subset = gr.Textbox(label=text.SUBSET, info=text.SUBSET_INFO, elem_id="hub-subset")
                     self.split = gr.Textbox(label=text.SPLIT, info=text.SPLIT_INFO, elem_id="hub-split")
                     self.revision = gr.Textbox(label=text.REVISION, info=text.REVISION_INFO, elem_id="hub-revision")
+        self.others = self._build_other_examples()
+
+    @staticmethod
+    def _build_other_examples() -> dict[str, gr.Button]:
+        """A button for each further example: its task above, what the data is below."""
+        with gr.Column(elem_classes="card", visible=bool(OTHER_EXAMPLES)):
+            gr.HTML(markup.heading(text.OTHER_EXAMPLES, text.OTHER_EXAMPLES_BELOW))
+            with gr.Row(elem_classes="examples"):
+                return {
+                    example.name: gr.Button(f"{_task_of(example)}\n{example.about}", elem_id=f"example-{example.name}")
+                    for example in OTHER_EXAMPLES
+                }
 
     def _build_detected(self) -> None:
         with gr.Column(visible=False, elem_id="file-detected") as self.detected:
@@ -106,6 +119,8 @@ class DataTab:
             self.shell.listen(trigger, handler, inputs, self.outputs, self.problem, **options)
 
         self.shell.listen(self.example.click, self.import_example, [], self.outputs, self.example_problem)
+        for name, button in self.others.items():
+            listen(button.click, lambda asked, name=name: self._import(asked, EXAMPLE | {"name": name}))
         for trigger in (self.load.click, self.hub_id.submit):
             listen(trigger, self.import_hub, self.hub_id, self.subset, self.split, self.revision)
         listen(self.file.upload, self.inspect, self.file)
@@ -230,3 +245,7 @@ class DataTab:
         if not live:
             seen["dataset"] = address.dataset
         return self.show(address), live
+
+
+def _task_of(example: Example) -> str:
+    return TASKS[example.tasks[0]].label

@@ -7,7 +7,7 @@ import gradio as gr
 import pandas as pd
 
 from engine import TASKS, FeedbackDataset, JobStatus
-from ui import choices, markup, sentences, text
+from ui import choices, markup, sentences, text, values
 
 SHOWN_LABELS = 30
 SHOWN_BINS = 12
@@ -40,7 +40,7 @@ def progress(status: JobStatus) -> str:
 def detected(found: dict[str, Any]) -> str:
     """How an uploaded file reads: its first rows under its column names."""
     columns = [str(name) for name in found["columns"]][:8]
-    rows = [[shorten(value, 60) for value in row[:8]] for row in found.get("preview", [])[:3]]
+    rows = [[values.shorten(value, 60) for value in row[:8]] for row in found.get("preview", [])[:3]]
     about = markup.line(text.FILE_DETECTED) + markup.line(sentences.detected(found), subdued=True)
     return about + markup.table(columns, rows) + markup.notes(found.get("notes") or [])
 
@@ -64,9 +64,7 @@ def verdict(dataset: FeedbackDataset) -> tuple[str, bool]:
     name, roles = choices.suggested_task(dataset)
     if not name:
         return markup.line(text.NO_TASK_YET), False
-    question = next(role for role, about in TASKS[name].roles.items() if about.kind == "question")
-    sentence = text.LOOKS_LIKE.format(task=TASKS[name].label.lower(), question=roles[question])
-    return markup.line(sentence), True
+    return markup.line(sentences.looks_like(TASKS[name].label, TASKS[name].roles, roles)), True
 
 
 def findings(profile: dict[str, Any]) -> list[str]:
@@ -163,14 +161,9 @@ def first_records(dataset: FeedbackDataset) -> str:
     rows = []
     for sample in dataset.samples(0, SHOWN_RECORDS):
         answers = [answers_cell(sample.get(name)) for name in questions]
-        rows.append([*(shorten(sample.get(name)) for name in fields), *answers])
+        rows.append([*(values.html(sample.get(name), SHOWN_CHARS) for name in fields), *answers])
     title = text.FIRST_RECORDS.format(n=min(SHOWN_RECORDS, len(dataset)))
     return markup.heading(title) + markup.table([*fields, *questions], rows, stack=True)
-
-
-def shorten(value: Any, length: int = SHOWN_CHARS) -> str:
-    shown = " ".join(str("" if value is None else value).split())
-    return shown if len(shown) <= length else shown[: length - 1] + "…"
 
 
 def answers_cell(answers: Any) -> str:
@@ -185,7 +178,7 @@ def answers_cell(answers: Any) -> str:
 def answer_text(value: Any) -> str:
     if isinstance(value, (list, tuple)):
         return " + ".join(map(str, value)) or text.NO_LABELS
-    return shorten(value, 60)
+    return values.shorten(value, 60)
 
 
 def machine_line() -> str:

@@ -1,7 +1,7 @@
 """JSON schema of a config → components → its values, for the engine to validate. Knows no framework by name."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,7 +19,7 @@ class FormField:
     path: tuple[str, ...]
     label: str
     info: str
-    kind: str  # "bool" | "int" | "float" | "choice" | "text" | "code" | "list" | "json"
+    kind: str  # "bool" | "int" | "float" | "choice" | "text" | "code" | "list" | "json" | "run"
     default: Any
     nullable: bool
     level: str
@@ -27,6 +27,7 @@ class FormField:
     high: float | None = None
     choices: tuple[Any, ...] = ()
     depends_on: tuple[tuple[str, Any], ...] = ()
+    tasks: tuple[str, ...] = ()  # of a "run": whose finished runs can be chosen
 
     @property
     def name(self) -> str:
@@ -74,6 +75,7 @@ def _field(path: tuple[str, ...], spec: dict[str, Any], nullable: bool) -> FormF
         high=spec.get("maximum", spec.get("exclusiveMaximum")),
         choices=tuple(spec.get("enum", ())),
         depends_on=tuple((".".join((*path[:-1], k)), v) for k, v in spec.get("depends_on", {}).items()),
+        tasks=tuple(spec.get("tasks", ())),
     )
 
 
@@ -94,8 +96,8 @@ def _kind(path: tuple[str, ...], spec: dict[str, Any]) -> str:
     raise TypeError(f"The form can't draw the setting {'.'.join(path)!r}: {spec.get('type', 'a union of types')}.")
 
 
-def component(field: FormField, value: Any) -> gr.components.Component:
-    """The component for a field, editable also inside gr.render, holding `value`."""
+def component(field: FormField, value: Any, runs: Sequence[tuple[str, str]] = ()) -> gr.components.Component:
+    """The component for a field, editable also inside gr.render, holding `value`. `runs`: choices of a "run"."""
     typed = field.kind in ("int", "float", "text") and field.nullable
     info = field.info + (text.FORM_EMPTY if typed and "Empty" not in field.info else "")
     common: dict[str, Any] = {"label": field.label, "interactive": True, "elem_id": "knob-" + field.name}
@@ -113,6 +115,9 @@ def component(field: FormField, value: Any) -> gr.components.Component:
         return gr.Checkbox(**common)
     if field.kind == "list":
         return gr.Dropdown(choices=list(value or []), multiselect=True, allow_custom_value=True, **common)
+    if field.kind == "run":
+        common["value"] = value or ""
+        return gr.Dropdown(choices=[(text.FORM_NONE, ""), *runs], allow_custom_value=True, **common)
     if field.kind in ("text", "json") or typed:  # gr.Number shows a missing value as 0
         common["value"] = "" if value is None else str(value)
         return gr.Textbox(placeholder=text.FORM_NONE if field.nullable else None, max_lines=4, **common)
@@ -125,28 +130,36 @@ def _span(field: FormField) -> float:
     return float("inf") if field.low is None or field.high is None else field.high - field.low
 
 
-def draw(fields: list[FormField], values: dict[str, Any]) -> dict[str, gr.components.Component]:
-    """Draw a form into the open block: basic fields first, the rest folded. `values`: name → value to start with."""
+def draw(
+    fields: list[FormField], values: dict[str, Any], runs: dict[str, list[tuple[str, str]]] | None = None
+) -> dict[str, gr.components.Component]:
+    """Draw a form into the open block: basic fields first, the rest folded. `values`: name → value to start with.
+
+    `runs`: name → the runs that a field of kind "run" offers.
+    """
     basic = [field for field in fields if field.level == "basic"]
     advanced = [field for field in fields if field.level != "basic"]
     drawn = {}
     with gr.Row(equal_height=True, elem_classes="form-grid"):
-        drawn |= _draw_all(basic, values)
+        drawn |= draw_all(basic, values, runs)
     if advanced:
         with (
             gr.Accordion(text.ALL_SETTINGS.format(n=len(advanced)), open=False, elem_id="all-settings"),
             gr.Row(equal_height=True, elem_classes="form-grid"),
         ):
-            drawn |= _draw_all(advanced, values)
+            drawn |= draw_all(advanced, values, runs)
     _wire_visibility(fields, drawn)
     return drawn
 
 
-def _draw_all(fields: list[FormField], values: dict[str, Any]) -> dict[str, gr.components.Component]:
+def draw_all(
+    fields: list[FormField], values: dict[str, Any], runs: dict[str, list[tuple[str, str]]] | None = None
+) -> dict[str, gr.components.Component]:
+    """Draw these fields and nothing around them."""
     shown = {field.name: values.get(field.name, field.default) for field in fields}
     drawn = {}
     for field in fields:
-        drawn[field.name] = component(field, shown[field.name])
+        drawn[field.name] = component(field, shown[field.name], (runs or {}).get(field.name, ()))
         drawn[field.name].visible = field.shown_when({**shown, **values})
     return drawn
 

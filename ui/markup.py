@@ -23,6 +23,11 @@ def ready(sentence: str) -> str:
     return f"<div class='ready' role='status'>{escape(sentence)}</div>"
 
 
+def notice(sentence: str) -> str:
+    """What a person should know before choosing; nothing is wrong."""
+    return f"<div class='notice' role='note'>{escape(sentence)}</div>"
+
+
 def notes(sentences: Sequence[str]) -> str:
     """Sentences one below the other, in small type; empty when there are none."""
     items = "".join(f"<li>{escape(sentence)}</li>" for sentence in sentences)

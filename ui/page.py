@@ -15,7 +15,7 @@ from ui.publish_tab import PublishTab
 from ui.result_tab import ResultTab
 from ui.run_tab import RunTab
 from ui.runs_tab import RunsTab
-from ui.shell import Asked, Shell, Updates, problem_box, unique
+from ui.shell import Asked, Shell, Tab, Updates, problem_box, unique
 from ui.task_tab import TaskTab
 from ui.theme import theme
 from ui.train_tab import TrainTab
@@ -97,7 +97,7 @@ def _runs_page(context: Context) -> None:
     _follow(shell, [RunsTab(context, shell)])
 
 
-def _follow(shell: Shell, tabs: list[Any]) -> None:
+def _follow(shell: Shell, tabs: list[Tab]) -> None:
     """Show the choices of the address at load, and every second what has changed while something is live."""
     outputs = unique([part for tab in tabs for part in tab.outputs])
     problem = problem_box("page-problem")
@@ -129,7 +129,7 @@ def _follow(shell: Shell, tabs: list[Any]) -> None:
     blocks = gr.context.Context.root_block
     shell.listen(blocks.load, load, [], outputs, problem, at_load=True)
     for tab in tabs:
-        if isinstance(tab, PublishTab):
+        if tab.greet is not None:
             shell.listen(blocks.load, tab.greet, [], tab.outputs, tab.problem, at_load=True)
     shell.listen(shell.timer.tick, tick, [shell.seen, shell.watched], [*outputs, shell.idle], problem, queue=False)
     shell.listen(shell.watched.change, go_on, [], [], problem, queue=False)

@@ -10,12 +10,12 @@ from engine import TASKS, UserError
 from ui import data_view, markup, sentences, text
 from ui.address import Address
 from ui.people import Context
-from ui.shell import Asked, Shell, Updates, downloadable, problem_box
+from ui.shell import Asked, Shell, Tab, Updates, downloadable, problem_box
 
 SHOWN_LABELS = 8
 
 
-class PredictTab:
+class PredictTab(Tab):
     """Asks the warm predict process; the page itself loads no model."""
 
     def __init__(self, context: Context, shell: Shell) -> None:
@@ -124,6 +124,3 @@ class PredictTab:
 
     def _multi(self, address: Address) -> bool:
         return "per_label_confusion" in (self.context.supervisor.run(address.run).report or {})
-
-    def poll(self, _address: Address, _seen: dict[str, Any]) -> tuple[Updates, bool]:
-        return {}, False

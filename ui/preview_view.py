@@ -15,11 +15,12 @@ from engine import (
     longest_input,
     preview,
 )
-from ui import choices, data_view, markup, sentences, text
+from ui import choices, data_view, drawn, markup, sentences, text, values
 from ui.address import Address
 from ui.people import Context
 
 SHOWN = 20
+SHOWN_ROWS = 3  # of one record
 SHOWN_CHARS = 220
 
 
@@ -50,30 +51,34 @@ def account(context: Context, dataset: FeedbackDataset, address: Address, found:
 
 
 def table(dataset: FeedbackDataset, address: Address, found: Preview) -> str:
-    """One line a record: what goes in, what annotators said, and the row or the reason why there is none."""
-    asked = [] if address.code else choices.chosen_questions(address)
-    samples = dataset.samples(0, len(found.records))
+    """One line a record: the row that it gives, or why there is none, with what annotators said of it."""
+    questions = [] if address.code else choices.chosen_questions(address, dataset)
+    asked = [question.name for question in questions if question.classifies]
+    labelled = all(values.LABELLED >= row.keys() for record in found.records for row in record["rows"])
     lines = []
-    for record, sample in zip(found.records, samples, strict=False):
+    for record, sample in zip(found.records, dataset.samples(0, len(found.records)), strict=False):
         answers = [data_view.answers_cell(sample.get(name)) for name in asked]
-        lines.append(
-            [
-                goes_in(record, address),
-                *answers,
-                comes_out(record),
-                sentences.tokens(record["tokens"], record["cut_at"]),
-            ]
-        )
-    headers = [text.GOES_IN, *(text.ANSWERED.format(question=name) for name in asked), text.COMES_OUT, text.TOKENS]
-    return markup.table(headers, lines, numbers=(len(headers) - 1,), stack=True)
+        row = [goes_in(record, address), *answers, comes_out(record)] if labelled else [drawn_rows(record), *answers]
+        lines.append([*row, sentences.tokens(record["tokens"], record["cut_at"])])
+    answered = [text.ANSWERED.format(question=name) for name in asked]
+    headers = [text.GOES_IN, *answered, text.COMES_OUT] if labelled else [text.ROW, *answered]
+    return markup.table([*headers, text.TOKENS], lines, numbers=(len(headers),), stack=True)
+
+
+def drawn_rows(record: dict[str, Any]) -> str:
+    """The rows of one record one below the other; without any, why, and what the record holds."""
+    if record["rows"]:
+        return drawn.stacked([values.row(row) for row in record["rows"][:SHOWN_ROWS]])
+    held = values.shorten(record["input"], SHOWN_CHARS)
+    return drawn.stacked([markup.reason(record["reason"] or text.NO_ROW), held])
 
 
 def goes_in(record: dict[str, Any], address: Address) -> str:
     """The chosen field's text; for a cell, which sees all of them, every field."""
     chosen = [name for name in address.roles.values() if name in record["input"]]
     if chosen and not address.code:
-        return data_view.shorten(record["input"][chosen[0]], SHOWN_CHARS)
-    return data_view.shorten("; ".join(f"{name}: {value}" for name, value in record["input"].items()), SHOWN_CHARS)
+        return values.shorten(record["input"][chosen[0]], SHOWN_CHARS)
+    return values.shorten(record["input"], SHOWN_CHARS)
 
 
 def comes_out(record: dict[str, Any]) -> str:
@@ -81,17 +86,17 @@ def comes_out(record: dict[str, Any]) -> str:
     if not record["rows"]:
         return markup.reason(record["reason"] or text.NO_ROW)
     inputs = {str(value) for value in record["input"].values()}
-    return markup.Raw("<br>".join(_row(row, inputs) for row in record["rows"]))
+    return drawn.lines([_row(row, inputs) for row in record["rows"]])
 
 
-def _row(row: dict[str, Any], inputs: set[str]) -> str:
+def _row(row: dict[str, Any], inputs: set[str]) -> markup.Raw:
     parts = []
     for value in row.values():
         if isinstance(value, (list, tuple)):
             parts.append(markup.chips(list(map(str, value)) or [text.NO_LABELS]))
         elif str(value) not in inputs:
-            parts.append(markup.cell(data_view.shorten(value)))
-    return " → ".join(parts)
+            parts.append(markup.cell(values.shorten(value)))
+    return markup.Raw(" → ".join(parts))
 
 
 def reading(address: Address) -> dict[str, Any]:

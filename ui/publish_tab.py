@@ -8,10 +8,10 @@ from engine import FRAMEWORKS, UserError, check_token, suggested_name
 from ui import markup, sentences, text
 from ui.address import Address
 from ui.people import Context, Visitor
-from ui.shell import Asked, Shell, Updates, downloadable, problem_box
+from ui.shell import Asked, Shell, Tab, Updates, downloadable, problem_box
 
 
-class PublishTab:
+class PublishTab(Tab):
     """Hands the visitor's own token to the publish worker, for this push only."""
 
     def __init__(self, context: Context, shell: Shell) -> None:

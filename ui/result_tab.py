@@ -7,12 +7,12 @@ import gradio as gr
 from ui import data_view, markup, sentences, text
 from ui.address import Address
 from ui.people import Context
-from ui.shell import Shell, Updates
+from ui.shell import Shell, Tab, Updates
 
 SHOWN_MISTAKES = 10
 
 
-class ResultTab:
+class ResultTab(Tab):
     """The report of a finished run. Draws what report.json says and computes nothing."""
 
     def __init__(self, context: Context, shell: Shell, *, leads_on: bool = False) -> None:
@@ -58,9 +58,6 @@ class ResultTab:
             self.mistakes: mistakes(report),
             self.account: markup.notes(sentences.account(report)),
         }
-
-    def poll(self, _address: Address, _seen: dict[str, Any]) -> tuple[Updates, bool]:
-        return {}, False
 
 
 def per_label(report: dict[str, Any]) -> str:

@@ -10,7 +10,7 @@ from engine import JobStatus, public_spec, python_source
 from ui import markup, sentences, text
 from ui.address import Address
 from ui.people import Context
-from ui.shell import Asked, Shell, Updates, problem_box
+from ui.shell import Asked, Shell, Tab, Updates, problem_box
 
 LOG_LINES = 200
 CURVE = {
@@ -19,7 +19,7 @@ CURVE = {
 }
 
 
-class RunTab:
+class RunTab(Tab):
     """The live view; on the page of a single run it also says when and by whom a run was started."""
 
     def __init__(self, context: Context, shell: Shell) -> None:

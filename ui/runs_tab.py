@@ -9,12 +9,12 @@ from engine import FRAMEWORKS, TASKS, RunSpec, RunSummary
 from ui import markup, sentences, text
 from ui.address import Address
 from ui.people import Context
-from ui.shell import Asked, Shell, Updates, problem_box
+from ui.shell import Asked, Shell, Tab, Updates, problem_box
 
 SHOWN_RUNS = 100
 
 
-class RunsTab:
+class RunsTab(Tab):
     """A table of links; deleting asks first, because a model cannot be brought back."""
 
     def __init__(self, context: Context, shell: Shell) -> None:

@@ -4,7 +4,7 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from engine import JobStatus, SuggestedModel
+from engine import JobStatus, Role, RunSummary, SuggestedModel
 from ui import text
 
 METRIC_NAMES = {"accuracy": "accuracy", "f1_macro": "macro F1", "f1_micro": "micro F1"}
@@ -129,7 +129,23 @@ def question_about(question: dict[str, Any]) -> str:
     return "; ".join(parts)
 
 
+def looks_like(task: str, about: dict[str, Role], roles: dict[str, str]) -> str:
+    """It looks like text classification of “topic”."""
+    asked = [name for role, name in roles.items() if name and about[role].kind == "question"]
+    if asked:
+        return text.LOOKS_LIKE.format(task=task.lower(), question=asked[0])
+    named = [f"{about[role].label.lower()} “{name}”" for role, name in roles.items() if name]
+    return text.LOOKS_LIKE_DATA_FOR.format(task=task.lower(), roles=", ".join(named))
+
+
 # ---- ② task --------------------------------------------------------------------------------------------------------
+
+
+def lacks(roles: Sequence[Role]) -> str:
+    """needs a question for “Label”"""
+    needed = [text.FOR_ROLE.format(kind=text.ROLE_KINDS[role.kind], role=role.label) for role in roles]
+    joined = " and ".join(needed) if not any(role.optional for role in roles) else " or ".join(needed)
+    return text.LACKS.format(roles=joined) if needed else text.LACKS_NAMES
 
 
 def role_info(reason: str, examples: Sequence[str]) -> str:
@@ -144,6 +160,8 @@ def row_counts(rows: int, records: int, counts: dict[str, int], seed: int) -> st
         parts.append(f"{plural(counts['ties'], 'tie')} drawn by lot (seed {seed})")
     if counts.get("no labels"):
         parts.append(f"{plural(counts['no labels'], 'row')} with no labels")
+    told = ("ties", "no labels", "duplicates")  # duplicates are among the records left out
+    parts += [f"{n:,} {name}" for name, n in counts.items() if n and name not in told]
     return " · ".join(parts)
 
 
@@ -175,8 +193,24 @@ def cell_counts(records: int, counts: dict[str, int]) -> str:
 # ---- ③ train -------------------------------------------------------------------------------------------------------
 
 
-def base_model(model: SuggestedModel) -> str:
-    return f"{model.id} ({model.size_mb:,} MB)" if model.size_mb else model.id
+def base_model(model: SuggestedModel, here: bool) -> str:
+    """all-MiniLM-L6-v2 (91 MB); or, where it is not on this machine: 331 MB to download: distilroberta-base"""
+    if not model.size_mb:
+        return model.id
+    return f"{model.id} ({model.size_mb:,} MB)" if here else f"{model.size_mb:,} MB to download: {model.id}"
+
+
+def fetch(size_mb: int) -> str:
+    return f"{text.FETCH} ({size_mb:,} MB)" if size_mb else text.FETCH
+
+
+def run_choice(run: RunSummary, now: float) -> str:
+    """A finished run, to choose among them."""
+    return f"{run.title} · {run.base_model} · {ago(run.created, now)}"
+
+
+def keys_known(names: Sequence[str]) -> str:
+    return f"{' and '.join(names)} {'is' if len(names) == 1 else 'are'} known here."
 
 
 def base_note(model: SuggestedModel) -> str:
@@ -189,9 +223,9 @@ def not_installed(label: str, packages: Sequence[str]) -> str:
     return f"{label} is not installed here: {', '.join(packages)} is missing."
 
 
-def plan(framework: str, base: str, roles: dict[str, str]) -> str:
+def plan(framework: str, base: str, columns: Sequence[str]) -> str:
     """What is about to happen, in one line."""
-    learned = " → ".join(roles.values())
+    learned = " → ".join(columns)
     return f"{framework} from {base}" + (f", learning {learned}." if learned else ", learning from your code’s rows.")
 
 
@@ -214,7 +248,9 @@ def not_ready(reasons: Sequence[str]) -> str:
 
 
 def fetching(status: JobStatus) -> str:
-    """How the download of a base model goes."""
+    """How the download of a base model, or of a framework's own packages, goes."""
+    if status.stage == "installing":
+        return f"Installing the packages that this choice needs: {steps(status.step, status.total, 'done')}."
     if status.total:
         return f"Downloading the base model: {size(status.step)} of {size(status.total)}{_left(status)}."
     return f"Downloading the base model, {elapsed(status.elapsed)}."

@@ -1,5 +1,6 @@
 """What every tab shares: a page's own parts, and how a handler is bound so that its errors land in place."""
 
+import functools
 import inspect
 import logging
 import secrets
@@ -30,6 +31,22 @@ class Asked:
     visitor: Visitor
 
 
+class Tab:
+    """One tab: what of it changes (`outputs`), and what the page asks of every tab. A tab says what it does more of."""
+
+    outputs: list[Any]
+    problem: gr.HTML
+    greet: Callable[[Asked], Updates] | None = None  # asked beside `show` at load: what may take a while
+
+    def show(self, _address: Address) -> Updates:
+        """This tab for these choices."""
+        return {}
+
+    def poll(self, _address: Address, _seen: dict[str, Any]) -> tuple[Updates, bool]:
+        """What changed since the last second, and whether something goes on."""
+        return {}, False
+
+
 class Shell:
     """The parts of one page that its tabs share. `address` holds the choices (ui/address.py), `drafts` typed code.
 
@@ -48,7 +65,7 @@ class Shell:
         self.watched, self.idle = _unseen(), _unseen()
         # What each drawn form was drawn for: a change draws it anew. They live here, outside of the steps, because a
         # step that is not open yet is not mounted, and nothing in it reports a change (Gradio 6.31).
-        self.columns_key, self.roles_key, self.form_key = (_unseen() for _ in range(3))
+        self.columns_key, self.roles_key, self.form_key, self.predict_key = (_unseen() for _ in range(4))
         self.title.change(None, self.title, js=SET_TITLE, api_visibility="private")
         self.walkthrough: gr.Walkthrough | None = None
 
@@ -95,11 +112,9 @@ class Shell:
         `at_load`: the choices come from the browser's address bar, not from the page.
         """
         options = {"show_progress": "hidden", "api_visibility": "private"} | options
-        streams = inspect.isgeneratorfunction(handler)
-        asked = self._asked(at_load)
-        wrapped = _streamed(handler, asked, problem) if streams else _guarded(handler, asked, problem)
         outputs = unique([*outputs, *self.parts, problem])
-        return trigger(wrapped, [self.address, self.drafts, *inputs], outputs, **options)
+        bound = _bound(handler, self._asked(at_load), problem)
+        return trigger(bound, [self.address, self.drafts, *inputs], outputs, **options)
 
     def _asked(self, at_load: bool) -> Callable[..., Asked]:
         """Reads who asks and what is chosen; code is dropped here for whoever may not run any."""
@@ -122,33 +137,15 @@ class Shell:
         return read
 
 
-def _guarded(handler: Callable[..., Updates | None], asked: Callable[..., Asked], problem: gr.HTML) -> Callable:
+def _bound(handler: Callable[..., Any], asked: Callable[..., Asked], problem: gr.HTML) -> Callable[..., Any]:
     """The boundary of the page: nothing that a handler raises reaches the browser as a traceback.
 
-    Gradio fills the first three arguments by their annotations.
+    `handler` returns its updates, or yields them one after the other. Gradio fills the first three arguments by their
+    annotations.
     """
+    streams = inspect.isgeneratorfunction(handler)
 
-    def call(
-        request: gr.Request,
-        profile: gr.OAuthProfile | None,
-        token: gr.OAuthToken | None,
-        query: str,
-        drafts: dict[str, str],
-        *values: Any,
-    ) -> Updates:
-        try:
-            found = handler(asked(request, profile, token, query, drafts), *values)
-            return {problem: gr.HTML(visible=False)} | (found or {})
-        except Exception as error:
-            return _told(error, problem)
-
-    return call
-
-
-def _streamed(handler: Callable[..., Iterator[Updates]], asked: Callable[..., Asked], problem: gr.HTML) -> Callable:
-    """The same for a handler that yields its updates."""
-
-    def call(
+    def stream(
         request: gr.Request,
         profile: gr.OAuthProfile | None,
         token: gr.OAuthToken | None,
@@ -156,13 +153,22 @@ def _streamed(handler: Callable[..., Iterator[Updates]], asked: Callable[..., As
         drafts: dict[str, str],
         *values: Any,
     ) -> Iterator[Updates]:
+        fine = {problem: gr.HTML(visible=False)}
         try:
-            yield {problem: gr.HTML(visible=False)}
-            yield from handler(asked(request, profile, token, query, drafts), *values)
+            given = handler(asked(request, profile, token, query, drafts), *values)
+            if streams:
+                yield fine
+                yield from given
+            else:
+                yield fine | (given or {})
         except Exception as error:
             yield _told(error, problem)
 
-    return call
+    @functools.wraps(stream)
+    def once(*given: Any) -> Updates:
+        return next(stream(*given))
+
+    return stream if streams else once
 
 
 def _told(error: Exception, problem: gr.HTML) -> Updates:

@@ -1,4 +1,4 @@
-"""② Task: what to learn, from which field and question, by which strategy; or a cell. Beside it, a preview."""
+"""② Task: what to learn, from which columns; or a cell. Beside it, a preview."""
 
 from typing import Any
 
@@ -8,20 +8,24 @@ from engine import TASKS, FeedbackDataset
 from ui import choices, markup, preview_view, text
 from ui.address import Address
 from ui.people import Context
-from ui.shell import Asked, Shell, Updates, problem_box, unique
+from ui.roles_form import RolesForm
+from ui.shell import Asked, Shell, Tab, Updates, problem_box, unique
 
 
-class TaskTab:
-    """Dropdowns come from the task's roles, so that a new task needs nothing here."""
+class TaskTab(Tab):
+    """Tasks that fit the data stand first, the others folded with what they lack."""
 
     def __init__(self, context: Context, shell: Shell) -> None:
         self.context, self.shell = context, shell
-        self.roles_key = shell.roles_key
+        self.roles = RolesForm(context, shell, self._preview)
         with gr.Row(elem_classes="two-columns"):
             with gr.Column(scale=2, elem_classes="card side"):
-                self.task = gr.Radio(self._cards(), label=text.TASK, elem_classes="cards", elem_id="task")
+                self.task = gr.Radio([], label=text.TASK, elem_classes="cards", elem_id="task")
+                with gr.Accordion(text.OTHER_TASKS, open=False, elem_id="other-tasks") as self.others:
+                    gr.HTML(markup.line(text.OTHER_TASKS_BELOW, subdued=True))
+                    self.other = gr.Radio([], show_label=False, elem_classes="cards dim", elem_id="other-task")
                 with gr.Column() as self.by_fields:
-                    self._draw_roles_here()
+                    roles_here = gr.Column()
                 self.use_code = gr.Checkbox(label=text.USE_CODE, info=text.USE_CODE_INFO, elem_id="use-code")
                 with gr.Column(visible=False) as self.by_code:
                     self.code = gr.Code(
@@ -35,65 +39,25 @@ class TaskTab:
                 self.counts = gr.HTML(elem_id="preview-counts")
                 self.rows = gr.HTML(elem_id="preview-rows")
         self.outputs = [
-            *(self.problem, self.task, self.by_fields, self.by_code, self.use_code, self.code, self.code_about),
-            *(self.roles_key, self.counts, self.rows, self.forward, self.shell.drafts),
+            *(self.problem, self.task, self.others, self.other, self.by_fields, self.by_code, self.use_code),
+            *(self.code, self.code_about, self.roles.key, self.counts, self.rows, self.forward, self.shell.drafts),
         ]
+        with roles_here:
+            self.roles.draw(lambda: self.outputs, self.problem)
         self._wire()
 
     @staticmethod
-    def _cards() -> list[tuple[str, str]]:
-        return [(f"{task.label} — {task.summary}", name) for name, task in TASKS.items()]
-
-    # ---- dropdowns of the task's roles ------------------------------------------------------------------------------
-
-    def _draw_roles_here(self) -> None:
-        @gr.render(
-            inputs=[self.shell.address, self.roles_key], triggers=[self.roles_key.change], show_progress="hidden"
+    def _cards(dataset: FeedbackDataset, chosen: str) -> tuple[gr.Radio, gr.Accordion, gr.Radio]:
+        """The tasks that fit, and the others, each with a sentence."""
+        fits = choices.fitting_tasks(dataset)
+        others = [name for name in TASKS if name not in fits]
+        first = [(f"{TASKS[name].label} — {TASKS[name].summary}", name) for name in fits]
+        rest = [(f"{TASKS[name].label} — {choices.lacking(TASKS[name], dataset)}", name) for name in others]
+        return (
+            gr.Radio(choices=first, value=chosen if chosen in fits else None),
+            gr.Accordion(text.OTHER_TASKS.format(n=len(rest)), open=chosen in others, visible=bool(rest)),
+            gr.Radio(choices=rest, value=chosen if chosen in others else None),
         )
-        def roles(query: str, _key: str) -> None:
-            address = Address.parse(query)
-            if address.task not in TASKS or not choices.data_is_ready(self.context, address):
-                return
-            dataset = self.context.supervisor.dataset(address.dataset)
-            found = TASKS[address.task].candidates(dataset)
-            drawn = {role: self._dropdown(role, names, address.roles.get(role)) for role, names in found.items()}
-            strategy = gr.Dropdown(**self._strategies(dataset, address), elem_id="strategy", interactive=True)
-            self._wire_roles(drawn, strategy)
-
-    @staticmethod
-    def _dropdown(role: str, names: list[str], chosen: str | None) -> gr.Dropdown:
-        value = chosen if chosen in names else (names[0] if names else None)
-        label = text.ROLE_LABELS.get(role, role)
-        return gr.Dropdown(names, value=value, label=label, interactive=True, elem_id=f"role-{role}")
-
-    def _strategies(self, dataset: FeedbackDataset, address: Address) -> dict[str, Any]:
-        """How several answers become one: choices of the chosen question, in plain words."""
-        names = choices.chosen_questions(address)
-        found = [question for question in dataset.questions if question.name in names]
-        strategies = found[0].strategies if found else ()
-        chosen = address.strategy if address.strategy in strategies else (strategies[0] if strategies else None)
-        return {
-            "choices": [(text.STRATEGIES.get(name, name), name) for name in strategies],
-            "value": chosen,
-            "label": text.STRATEGY,
-            "info": text.STRATEGY_INFO,
-            "visible": len(strategies) > 1,
-        }
-
-    def _wire_roles(self, drawn: dict[str, gr.Dropdown], strategy: gr.Dropdown) -> None:
-        def choose(asked: Asked, how: str | None, *names: str) -> Updates:
-            roles = dict(zip(drawn, names, strict=True))
-            address = asked.address.having(roles=roles, strategy=how or "")
-            dataset = self.context.supervisor.dataset(address.dataset)
-            offered = self._strategies(dataset, address)
-            address = address.having(strategy=offered["value"] or "")
-            changed = {strategy: gr.Dropdown(**offered), self.shell.address: address.query()}
-            return changed | self._preview(address)
-
-        parts = [strategy, *drawn.values()]
-        outputs = [*self.outputs, strategy]
-        for part in parts:
-            self.shell.listen(part.input, choose, parts, outputs, self.problem)
 
     # ---- wiring -----------------------------------------------------------------------------------------------------
 
@@ -101,7 +65,8 @@ class TaskTab:
         def listen(trigger: Any, handler: Any, *inputs: Any, **options: Any) -> None:
             self.shell.listen(trigger, handler, inputs, self.outputs, self.problem, **options)
 
-        listen(self.task.input, self.choose_task, self.task)
+        for cards in (self.task, self.other):
+            listen(cards.input, self.choose_task, cards)
         listen(self.use_code.input, self.choose_code, self.use_code)
         listen(self.run_code.click, self.preview_code, self.code, show_progress="minimal")
 
@@ -147,8 +112,9 @@ class TaskTab:
         """The choices of the task and what they come to; nothing before the data is read."""
         if address.task not in TASKS or not choices.data_is_ready(self.context, address):
             return {self.problem: gr.HTML(visible=False)}
+        cards = self._cards(self.context.supervisor.dataset(address.dataset), address.task)
         return {
-            self.task: address.task,
+            **dict(zip((self.task, self.others, self.other), cards, strict=True)),
             self.by_fields: gr.Column(visible=not address.code),
             self.by_code: gr.Column(visible=address.code),
             self.use_code: address.code,
@@ -156,12 +122,9 @@ class TaskTab:
             self.code_about: markup.line(
                 text.CODE_BELOW.format(returns=TASKS[address.task].cell_returns), subdued=True
             ),
-            self.roles_key: f"{address.dataset}|{address.task}|{sorted(address.roles.items())}",
+            self.roles.key: f"{address.dataset}|{address.task}|{sorted(address.roles.items())}",
             **self._preview(address),
         }
 
     def _preview(self, address: Address) -> Updates:
         return preview_view.show(self.context, address, self.counts, self.rows)
-
-    def poll(self, _address: Address, _seen: dict[str, Any]) -> tuple[Updates, bool]:
-        return {}, False

@@ -30,6 +30,8 @@ EXAMPLE_STEPS = (
     "Train a topic classifier in a minute or two.",
     "Read how often it is right on messages it never saw, and try it.",
 )
+OTHER_EXAMPLES = "Or try another task"
+OTHER_EXAMPLES_BELOW = "Each has a small example of its own: one click, and its data is open."
 OWN_DATA = "Or bring your own"
 HUB_ID = "Hub dataset"
 HUB_ID_HINT = "owner/name, as in its address on the Hub"
@@ -54,6 +56,7 @@ IMPORT_STAGES = {"downloading": "Downloading", "reading": "Reading", "writing": 
 RECORDS, ANNOTATORS, ANSWERS = "records", "annotators", "answers"
 AGREEMENT = "agreement on “{question}”"
 LOOKS_LIKE = "It looks like {task} of “{question}”."
+LOOKS_LIKE_DATA_FOR = "It looks like data for {task}: {roles}."
 NO_TASK_YET = "No column holds labels yet. Say below which one does."
 COLUMNS_HEADING = "Fields and questions"
 FIELD, QUESTION = "field", "question"
@@ -102,7 +105,19 @@ NO_TOKEN_HERE = "No Hugging Face account"
 
 # ---- ② task --------------------------------------------------------------------------------------------------------
 TASK = "What to learn"
-ROLE_LABELS = {"text": "Text (field)", "label": "Label (question)"}
+OTHER_TASKS = "Other tasks ({n})"
+OTHER_TASKS_BELOW = "Their columns were not found in this data. Choose one all the same to name them, or to write code."
+LACKS = "needs {roles}"
+LACKS_NAMES = "its columns were not recognised"
+ROLE_KINDS = {
+    "field": "a text field",
+    "question": "a question",
+    "column": "a column",
+    "template": "a text column",
+}
+FOR_ROLE = "{kind} for “{role}”"
+NOT_CHOSEN = "—"
+INSERT_COLUMN = "Columns to put in"
 STRATEGY = "When annotators answered differently"
 STRATEGY_INFO = "How several answers to one record become one label."
 STRATEGIES = {
@@ -119,11 +134,25 @@ CODE_BELOW = "It gets one record and returns {returns}. It runs in a process of 
 PREVIEW = "Preview"
 PREVIEW_HEADING = "What the model will learn from"
 GOES_IN, COMES_OUT, TOKENS = "Goes in", "Comes out", "Tokens"
+ROW = "A row to learn from"
 ANSWERED = "Answers: {question}"
 PRINTED = "Printed by your code"
 NO_ROW = "no row"
 NO_TASK_HINT = "Open “Is a column wrong?” in the data step and name the label column."
 MORE_COLUMNS = "{n} more columns are not listed."
+
+# ---- what rows hold ----------------------------------------------------------------------------------------------
+WANTED = {True: "wanted", False: "unwanted"}
+NOTHING = "nothing"
+PARTS = {
+    "sentence-1": "Sentence 1",
+    "sentence-2": "Sentence 2",
+    "sentence-3": "Sentence 3",
+    "chosen": "Better",
+    "rejected": "Worse",
+    "answers": "Answers",
+    "query": "Prompt",
+}
 
 # ---- ③ train -------------------------------------------------------------------------------------------------------
 FRAMEWORK = "Train with"
@@ -139,7 +168,15 @@ SPLIT_PARTS = ("training", "validation", "test")
 SPLIT_WRONG = "The shares of the rows must lie between 0 and 100 %, with some for training."
 SPLIT_WRONG_HINT = "Correct them under “How the rows are divided”."
 START = "Start training"
-FETCH = "Download the base model"
+FETCH = "Download what is missing"
+USE_KEY = "Use this key"
+KEY_INFO = "Kept in this app’s memory until it ends, and handed to these runs alone; never saved."
+ASK_PROVIDER = "Ask the provider for its models"
+NO_MODEL_LIST = "There is no list of models to ask for here."
+NO_MODEL_LIST_HINT = "Type the name of a model, or take one of the suggestions."
+MODEL_HEADERS = ("Model", "What is said of it")
+EXPORT_ROWS = "Download as JSONL"
+EXPORTED_ROWS = "The rows as they would be sent"
 NOT_READY_HINT = "Nothing was started."
 
 # ---- a run at work --------------------------------------------------------------------------------------------------

@@ -1,18 +1,20 @@
 """③ Train: framework, base model, the generated form, the split, a Ready line that is always true, and Start."""
 
+import time
 from dataclasses import replace
 from typing import Any
 
 import gradio as gr
 
-from engine import FRAMEWORKS, UserError, frameworks_for
-from ui import choices, forms, markup, sentences, text
+from engine import FRAMEWORKS, TASKS, UserError, frameworks_for
+from ui import choices, forms, markup, sentences, text, values
 from ui.address import Address
 from ui.people import Context
-from ui.shell import Asked, Shell, Updates, problem_box, unique
+from ui.provider import Provider
+from ui.shell import Asked, Shell, Tab, Updates, problem_box, unique
 
 
-class TrainTab:
+class TrainTab(Tab):
     """Choices on the left, what they come to on the right."""
 
     def __init__(self, context: Context, shell: Shell) -> None:
@@ -22,6 +24,7 @@ class TrainTab:
             with gr.Column(scale=3, elem_classes="card"):
                 self.framework = gr.Radio([], label=text.FRAMEWORK, elem_classes="cards", elem_id="framework")
                 self.absent = gr.HTML(visible=False)
+                self.provider = Provider(context, shell)
                 self.base = gr.Dropdown(
                     [], label=text.BASE_MODEL, info=text.BASE_MODEL_INFO, allow_custom_value=True, elem_id="base-model"
                 )
@@ -49,7 +52,9 @@ class TrainTab:
         self.outputs = [
             *(self.group, self.problem, self.framework, self.absent, self.base, self.base_note, self.form_key),
             *(self.plan, self.split_bar, self.ready, self.start, self.fetch, self.test, *self.split_inputs),
+            *self.provider.outputs,
         ]
+        self.provider.wire(self.base, self._readiness, self.outputs)
         self._wire()
 
     # ---- the generated form -----------------------------------------------------------------------------------------
@@ -61,22 +66,29 @@ class TrainTab:
             if address.framework not in FRAMEWORKS or not address.task:
                 return
             fields = forms.fields_of(choices.config_class(address).model_json_schema())
-            drawn = forms.draw(fields, forms.flat_values(fields, address.config))
+            runs = {field.name: self._runs(field.tasks) for field in fields if field.kind == "run"}
+            drawn = forms.draw(fields, forms.flat_values(fields, address.config), runs)
             self._wire_form(fields, list(drawn.values()))
+
+    def _runs(self, tasks: tuple[str, ...]) -> list[tuple[str, str]]:
+        """Finished runs of these tasks, to be named in a setting by the folder of their model."""
+        supervisor = self.context.supervisor
+        found = [run for run in supervisor.runs() if run.state == "finished" and run.task in tasks]
+        return [(sentences.run_choice(run, time.time()), str(supervisor.run(run.id).model_dir)) for run in found]
 
     def _wire_form(self, fields: list[forms.FormField], parts: list[Any]) -> None:
         """Listeners that read the form: they live as long as this drawing of it."""
 
-        def chosen(address: Address, values: tuple[Any, ...]) -> Address:
-            named = dict(zip((field.name for field in fields), values, strict=True))
+        def chosen(address: Address, entered: tuple[Any, ...]) -> Address:
+            named = dict(zip((field.name for field in fields), entered, strict=True))
             return address.having(config=forms.changed_values(fields, named))
 
-        def typed(asked: Asked, *values: Any) -> Updates:
-            address = chosen(asked.address, values)
+        def typed(asked: Asked, *entered: Any) -> Updates:
+            address = chosen(asked.address, entered)
             return {self.shell.address: address.query()} | self._readiness(address)
 
-        def start(asked: Asked, *values: Any) -> Updates:
-            return self._start(chosen(asked.address, values), asked)
+        def start(asked: Asked, *entered: Any) -> Updates:
+            return self._start(chosen(asked.address, entered), asked)
 
         for part in parts:
             self.shell.listen(part.change, typed, parts, self.outputs, self.problem, trigger_mode="always_last")
@@ -155,12 +167,13 @@ class TrainTab:
             self.shell.address: address.query(),
             self.framework: gr.Radio(choices=self._frameworks(address.task), value=address.framework),
             self.absent: gr.HTML(markup.notes(absent), visible=bool(absent)),
-            self.base: gr.Dropdown(choices=[(sentences.base_model(m), m.id) for m in models], value=address.base),
+            self.base: gr.Dropdown(choices=choices.base_choices(framework, models), value=address.base),
             self.form_key: f"{address.task}|{address.framework}|{address.dataset}",
             self.train: round(split.train * 100, 4),
             self.validation: round(split.validation * 100, 4),
             self.test: round(split.test * 100, 4),
             self.seed: split.seed,
+            **self.provider.show(address),
             **self._readiness(address),
         }
 
@@ -181,7 +194,7 @@ class TrainTab:
         return {
             self.ready: markup.ready(line.sentence) if line.ready else markup.problem(line.sentence),
             self.start: gr.Button(interactive=line.ready),
-            self.fetch: gr.Button(visible=line.fetchable),
+            self.fetch: gr.Button(choices.fetch_label(address), visible=line.fetchable),
             self.plan: markup.heading(text.PLAN, self._plan(address)),
             self.split_bar: markup.split_bar(line.sizes, text.SPLIT_PARTS) if line.sizes else "",
             self.base_note: choices.base_note(address),
@@ -190,7 +203,8 @@ class TrainTab:
     @staticmethod
     def _plan(address: Address) -> str:
         roles = {} if address.code else address.roles
-        return sentences.plan(FRAMEWORKS[address.framework].label, address.base, roles)
+        named = [values.shorten(roles[role], 60) for role in TASKS[address.task].roles if roles.get(role)]
+        return sentences.plan(FRAMEWORKS[address.framework].label, address.base, named)
 
     def poll(self, address: Address, seen: dict[str, Any]) -> tuple[Updates, bool]:
         """The download of a base model, while it goes on."""
