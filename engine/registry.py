@@ -51,6 +51,7 @@ TASKS = Registry(
         "token-classification": "engine.tasks.token_classification:TokenClassification",
         "question-answering": "engine.tasks.question_answering:QuestionAnswering",
         "text2text": "engine.tasks.text2text:Text2Text",
+        "proximal-policy-optimization": "engine.tasks.proximal_policy_optimization:ProximalPolicyOptimization",
     },
 )
 
@@ -61,6 +62,8 @@ FRAMEWORKS = Registry(
         "spacy": "engine.frameworks.spacy:SpaCy",
         "transformers": "engine.frameworks.transformers:Transformers",
         "peft": "engine.frameworks.peft:Peft",
+        "grpo": "engine.frameworks.grpo:Grpo",
+        "rloo": "engine.frameworks.rloo:Rloo",
         "openai": "engine.frameworks.openai:OpenAI",
     },
 )

@@ -1,0 +1,95 @@
+"""A tiny language model of 64 words, and reward models whose best answer is known: for the tests of PPO, GRPO and RLOO.
+
+The reward models are real sequence classifiers with weights set by hand, and read bytes where the policy reads words.
+"""
+
+import itertools
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from engine.tasks.task import TaskData
+
+LIKED = "e"
+# Words of two letters and a vowel: a fifth of them have the liked letter.
+WORDS = ["".join(parts) for parts in itertools.product("bdfgklmnprst", "aeiou")]
+PROMPTS = [f"{a} {b}" for a, b in itertools.combinations(WORDS[::5], 2)]
+
+
+def policy(folder: Path) -> str:
+    """A Llama of 2 layers over whole words, random weights. → its folder."""
+    import torch
+    from tokenizers import Tokenizer, models, pre_tokenizers
+    from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+
+    tokens = ["<pad>", "<s>", "</s>", "<unk>", *WORDS]
+    words = Tokenizer(models.WordLevel({token: i for i, token in enumerate(tokens)}, unk_token="<unk>"))
+    words.pre_tokenizer = pre_tokenizers.Whitespace()
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=words, pad_token="<pad>", bos_token="<s>", eos_token="</s>", unk_token="<unk>"
+    )
+    torch.manual_seed(0)
+    sizes = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2}
+    config = LlamaConfig(
+        vocab_size=len(tokens), max_position_embeddings=64, pad_token_id=0, bos_token_id=1, eos_token_id=2, **sizes
+    )
+    LlamaForCausalLM(config).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return str(folder)
+
+
+def letter_reward(folder: Path, letter: str = LIKED, labels: Sequence[str] = ("reward",)) -> str:
+    """A Llama classifier over bytes whose last label's score grows with the share of `letter`. → its folder.
+
+    Queries and keys are zero, so the last byte attends to all bytes alike; values pass on whether a byte is the letter.
+    """
+    import torch
+    from transformers import ByT5Tokenizer, LlamaConfig, LlamaForSequenceClassification
+
+    tokenizer = ByT5Tokenizer()
+    sizes = {"hidden_size": 4, "intermediate_size": 4, "num_hidden_layers": 1, "num_attention_heads": 1}
+    config = LlamaConfig(vocab_size=384, num_labels=len(labels), pad_token_id=0, max_position_embeddings=256, **sizes)
+    config.id2label, config.label2id = dict(enumerate(labels)), {label: i for i, label in enumerate(labels)}
+    model = LlamaForSequenceClassification(config)
+    with torch.no_grad():
+        for name, weights in model.named_parameters():
+            if not name.endswith("norm.weight"):
+                weights.zero_()
+        model.model.embed_tokens.weight[:, 1] = 2.0
+        liked = tokenizer(letter, add_special_tokens=False)["input_ids"]
+        model.model.embed_tokens.weight[liked] = torch.tensor([2.0, 0, 0, 0])
+        attention = model.model.layers[0].self_attn
+        attention.v_proj.weight[0, 0] = 1.0
+        attention.o_proj.weight[2, 0] = 1.0
+        model.score.weight[-1, 2] = 1.0
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return str(folder)
+
+
+def prompt_data(train: int = 32, validation: int = 0, test: int = 8) -> TaskData:
+    """Prompts of two words, in parts."""
+    ends = np.cumsum([0, train, validation, test])
+    tables = [
+        pa.table({"record_id": [f"r{i}" for i in range(start, end)], "query": PROMPTS[start:end]})
+        if end > start
+        else None
+        for start, end in itertools.pairwise(ends)
+    ]
+    return TaskData(*tables, {})
+
+
+def gain_in_errors(rewards: Sequence[float]) -> float:
+    """How many standard errors the last quarter's mean reward is above the first quarter's."""
+    quarter = len(rewards) // 4
+    first, last = np.asarray(rewards[:quarter]), np.asarray(rewards[-quarter:])
+    error = np.sqrt(first.var(ddof=1) / quarter + last.var(ddof=1) / quarter)
+    return float((last.mean() - first.mean()) / error)
+
+
+def tiny_settings(reward_model: str, **more: Any) -> dict[str, Any]:
+    """Settings with which the tiny policy learns in seconds."""
+    return {"reward_model": reward_model, "reward_text": "completion", "use_cpu": True, "logging_steps": 1} | more
