@@ -50,6 +50,7 @@ TASKS = Registry(
         "text-classification": "engine.tasks.text_classification:TextClassification",
         "token-classification": "engine.tasks.token_classification:TokenClassification",
         "question-answering": "engine.tasks.question_answering:QuestionAnswering",
+        "sentence-similarity": "engine.tasks.sentence_similarity:SentenceSimilarity",
         "text2text": "engine.tasks.text2text:Text2Text",
         "proximal-policy-optimization": "engine.tasks.proximal_policy_optimization:ProximalPolicyOptimization",
     },
