@@ -1,7 +1,7 @@
 """`python -m engine …`: the only entry of every process but the page.
 
 train FOLDER|RUN_FILE    a run directory as a worker, or a run file from a terminal
-import|check|fetch|publish  FOLDER, as workers
+import|check|export|fetch|publish  FOLDER, as workers
 predict                  --serve: the warm predict process; RUN_ID TEXT…: from a terminal
 overlays [NAME …]        install the packages that some choices need apart from the others
 docs                     write the parameter tables into README.md (--check: fail when they are stale)
@@ -21,6 +21,7 @@ WORK = {
     "train-prepared": "train_prepared",
     "import": "import_dataset",
     "check": "check",
+    "export": "export",
     "fetch": "fetch",
     "publish": "publish",
 }

@@ -71,6 +71,7 @@ class Framework(ABC):
     notice: ClassVar[str] = ""  # what a person should know before choosing it
     exports_rows: ClassVar[bool] = False  # it can write the rows as the files that its provider takes
     published_note: ClassVar[str] = ""  # what a publication of its runs holds, where that is not a model's own files
+    bases_at_hub: ClassVar[bool] = True  # a base model's name without a folder here is an id of the Hub
     # Keyword of update_config that may hold an upstream config object → hyperparameter for what has no knob of its own.
     config_objects: ClassVar[dict[str, str]] = {}
     # The same keyword → hyperparameters that giving such an object sets.
@@ -88,6 +89,9 @@ class Framework(ABC):
     @abstractmethod
     def usage(self, repo_id: str, task: str) -> str:
         """A few tested lines of Python that load the published model and predict with the library itself."""
+
+    def check_run_file(self, config: TrainerConfig) -> None:  # noqa: B027
+        """Raise UserError when a run file from elsewhere would send the reader's key where they did not say."""
 
     def missing(self) -> list[str]:
         """Packages that are not installed here."""

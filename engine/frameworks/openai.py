@@ -42,6 +42,8 @@ class OpenAI(Framework):
     needs_network: ClassVar[bool] = True
     secrets: ClassVar[tuple[str, ...]] = (KEY,)
     exports_rows: ClassVar[bool] = True
+    bases_at_hub: ClassVar[bool] = False
+    base_by_name: ClassVar[bool] = True
     notice: ClassVar[str] = (
         "OpenAI is closing fine-tuning: to new organisations since 7 May 2026, to those that had not used it lately "
         "since 2 July 2026, to everyone on 6 January 2027. Its tunable models, and what was tuned from them, end on "
@@ -110,6 +112,14 @@ class OpenAI(Framework):
     def locate_base(self, base_model: str) -> str | None:
         """The name itself: the model is at the provider, and nothing is downloaded."""
         return base_model.strip()
+
+    def check_run_file(self, config: OpenAIConfig) -> None:
+        """Only the address that the reader set themselves may get their key."""
+        if config.base_url and host(config.base_url) != host():
+            raise UserError(
+                f"This run file sends your key {KEY} and the rows to {host(config.base_url)}.",
+                f"If you trust that provider, set OPENAI_BASE_URL={config.base_url} and start again.",
+            )
 
     def remote_models(self, secrets: Mapping[str, str], config: Mapping[str, Any]) -> list[SuggestedModel] | None:
         """What the provider lists now and could be fine-tuned, as far as it says; those shut down are left out."""

@@ -1,6 +1,7 @@
 """⑤ The warm predict process: reads one JSON request a line, keeps recently used models loaded, answers one line each.
 
-Started by engine/prediction/client.py; ends when its stdin does, or after a while without requests. Holds no secret.
+Started by engine/prediction/client.py; ends when its stdin does, or after a while without requests. The
+process for providers' models holds their keys, and no other does.
 """
 
 import gc
@@ -76,6 +77,8 @@ class Models:
     def get(self, request: dict[str, Any]) -> Any:
         """The model that a request is about, loaded now or before. Raises UserError when it is gone."""
         framework, task = FRAMEWORKS[request["framework"]], request["task"]
+        for name in framework.secrets:
+            os.environ.pop(name, None)  # a key that was taken back is gone here too
         hand_over(framework, request.get("secrets") or {})
         base_model, model_dir = request.get("base_model"), Path(request["model_dir"])
         if not base_model and not model_dir.is_dir():

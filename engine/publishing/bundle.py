@@ -1,6 +1,7 @@
 """What is published of a run: the model, its card, its figures and its recipe, cleaned of what belongs to this machine.
 
-Called by hub.py (push) and the supervisor (.zip). Texts of the data stay here: figures are published, rows are not.
+Called by hub.py (push) and the supervisor (.zip). Texts of the data stay here: figures are published, rows are not,
+unless a framework leaves them in the model's folder and says so (`published_note`).
 """
 
 import json

@@ -96,6 +96,8 @@ def _what(spec: RunSpec, report: dict[str, Any], base: BaseModel) -> str:
         f"A model for {task.label[:1].lower() + task.label[1:]}, trained with {framework.label} from {origin}"
         f" on {_text(source_name(spec))}.",
     ]
+    if framework.published_note:
+        lines += ["", framework.published_note]
     if spec.card.model_description:
         lines += ["", _text(spec.card.model_description)]
     if spec.card.developers:

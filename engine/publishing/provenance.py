@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from engine.frameworks.base_models import BLANK, EMBEDDED_ID
+from engine.registry import FRAMEWORKS
 from engine.runs.run_directory import RunSpec
 
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
@@ -22,8 +23,13 @@ class BaseModel:
 
 
 def base_model_of(spec: RunSpec) -> BaseModel:
-    """The run's base model. A folder of this machine becomes "a local folder"; its path is never told."""
+    """The run's base model. A folder of this machine becomes "a local folder"; its path is never told.
+
+    A provider's own model has a name, and no id on the Hub.
+    """
     name = spec.base_model.strip()
+    if not FRAMEWORKS[spec.framework].bases_at_hub:
+        return BaseModel(name)
     language = name.removeprefix(BLANK)
     if name.startswith(BLANK) and re.fullmatch(r"[a-z]{2,3}", language):
         return BaseModel(name, language=language)

@@ -5,7 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from engine.errors import UserError
-from engine.frameworks import base_models
+from engine.frameworks import overlays
+from engine.frameworks.validation import validate_config
+from engine.registry import FRAMEWORKS
 from engine.runs import job
 from engine.runs.events import FINAL, EventLog
 from engine.runs.run_directory import RunDirectory, RunSpec, read_spec
@@ -21,8 +23,11 @@ def run_file(path: Path, settings: Settings) -> int:
     supervisor = Supervisor(settings)
     try:
         spec = _with_dataset(spec, path, supervisor)
-        if base_models.locate(spec.base_model) is None:
-            fetch_id = supervisor.fetch_base_model(spec.base_model, settings.hf_token or None)
+        framework, task = FRAMEWORKS[spec.framework], spec.task["task"]
+        framework.check_run_file(validate_config(spec.framework, task, spec.config))
+        overlay = framework.overlays.get(task)
+        if framework.locate_base(spec.base_model) is None or (overlay and not overlays.is_installed(overlay)):
+            fetch_id = supervisor.fetch(spec.framework, task, spec.base_model, settings.hf_token or None)
             _follow(settings.data_root / "fetches" / fetch_id, f"base model {spec.base_model}")
         run_dir = supervisor.run(supervisor.start(spec))
         print(f"run {run_dir.id}", flush=True)

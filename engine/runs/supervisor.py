@@ -16,7 +16,7 @@ from typing import Any
 
 from engine.data.feedback_dataset import SCHEMA_FILE, FeedbackDataset
 from engine.errors import UserError
-from engine.frameworks.framework import Framework
+from engine.frameworks.framework import Framework, SuggestedModel
 from engine.prediction.client import PredictClient
 from engine.registry import FRAMEWORKS
 from engine.runs import job
@@ -25,6 +25,7 @@ from engine.runs.job import JobStatus
 from engine.runs.readiness import Readiness, RowsCheck, check_rows, readiness
 from engine.runs.run_directory import RunDirectory, RunSpec, write_text
 from engine.runs.store import RunStore, RunSummary
+from engine.runs.work import export_rows
 from engine.settings import Settings
 
 REQUEST = "request.json"
@@ -145,16 +146,48 @@ class Supervisor:
         if len(dataset) <= CHECKED_HERE:
             return check_rows(dataset, spec)
         folder = self.settings.data_root / "checks" / hashlib.sha256(key.encode()).hexdigest()[:16]
+        try:
+            found = RowsCheck(**self._worked("check", folder, spec))
+        except UserError as error:
+            return RowsCheck(blocking=(str(error),))
+        return replace(found, sizes=tuple(found.sizes) if found.sizes else None)
+
+    def _worked(self, verb: str, folder: Path, spec: RunSpec) -> dict[str, Any]:
+        """The result of a worker that looks at the rows of `spec`; waits for it. Raises UserError when it failed."""
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "events.jsonl").unlink(missing_ok=True)
         write_text(folder / REQUEST, json.dumps({"spec": spec.model_dump()}))
-        job.spawn("check", folder, offline=True)
+        job.spawn(verb, folder, offline=True)
         while (status := job.status(folder)).live:
             time.sleep(0.05)
         if status.state != "finished":
-            return RowsCheck(blocking=(f"{status.message} {status.hint}".strip(),))
-        found = RowsCheck(**status.result)
-        return replace(found, sizes=tuple(found.sizes) if found.sizes else None)
+            raise UserError(status.message, status.hint)
+        return status.result
+
+    def export_rows(self, spec: RunSpec) -> Path:
+        """A .zip of the rows as the files that the framework's provider takes, one a part. No key is needed.
+
+        Waits until it is written. Raises UserError when the framework has no such files, or the rows can't be made.
+        """
+        framework = FRAMEWORKS[spec.framework]
+        if not framework.exports_rows:
+            raise UserError(f"{framework.label} has no files of rows.", "Choose another framework to download them.")
+        key = hashlib.sha256(spec.model_dump_json(exclude={"title", "created", "card"}).encode()).hexdigest()[:16]
+        folder = self.settings.data_root / "exports" / key
+        folder.mkdir(parents=True, exist_ok=True)
+        dataset = self.dataset(spec.dataset["id"])
+        if len(dataset) <= CHECKED_HERE:
+            return export_rows(dataset, spec, folder)
+        return Path(self._worked("export", folder, spec)["path"])
+
+    def remote_models(self, framework: str, config: dict[str, Any] | None = None) -> list[SuggestedModel] | None:
+        """The base models that the framework's provider offers now; None: it has none of its own.
+
+        `config`: hyperparameters chosen so far, such as the provider's address: its key is sent there, so ask only for
+        its owner. Raises UserError in words.
+        """
+        chosen = FRAMEWORKS[framework]
+        return chosen.remote_models(self.secrets_of(chosen), config or {})
 
     def start(self, spec: RunSpec) -> str:
         """Start a run; returns its id at once."""

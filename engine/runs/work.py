@@ -4,7 +4,9 @@ import json
 import os
 import platform
 import shutil
+import tempfile
 import time
+import zipfile
 from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -60,10 +62,20 @@ def train(folder: Path, secrets: dict[str, str], report: Report) -> dict[str, An
     try:
         return _train(run_dir, secrets, report)
     except BaseException:
+        _keep_rows(run_dir, report)
         shutil.rmtree(run_dir.model_dir, ignore_errors=True)  # half a model is none, and the disk may be full
         raise
     finally:
         shutil.rmtree(run_dir.checkpoints_dir, ignore_errors=True)
+
+
+def _keep_rows(run_dir: RunDirectory, report: Report) -> None:
+    """Rows that were written for a provider outlive its refusal, in data/."""
+    files = sorted(run_dir.model_dir.glob("*.jsonl"))
+    if files and FRAMEWORKS[run_dir.spec.framework].exports_rows:
+        for path in files:
+            path.replace(run_dir.data_dir / path.name)
+        report.note(f"The rows are kept as JSONL in the run's folder: data/{', data/'.join(p.name for p in files)}.")
 
 
 def train_prepared(folder: Path, secrets: dict[str, str], report: Report) -> dict[str, Any]:
@@ -130,28 +142,62 @@ def open_dataset(run_dir: RunDirectory, report: Report) -> FeedbackDataset:
     if not (folder / SCHEMA_FILE).is_file():
         folder = run_dir.path / "dataset"
         import_source(wanted["source"], folder, report=report)
-    dataset = FeedbackDataset.load(folder)
-    if "derived" in wanted:
-        dataset = dataset.with_questions_from_fields([DerivedQuestion(**d) for d in wanted["derived"]])
-    return dataset
+    return _with_derived(FeedbackDataset.load(folder), run_dir.spec)
+
+
+def _with_derived(dataset: FeedbackDataset, spec: RunSpec) -> FeedbackDataset:
+    """The dataset with the questions that `spec` makes of its columns, where it says which."""
+    if "derived" not in spec.dataset:
+        return dataset
+    return dataset.with_questions_from_fields([DerivedQuestion(**d) for d in spec.dataset["derived"]])
 
 
 def prepare_run(run_dir: RunDirectory, report: Report) -> Prepared:
     """The run's rows, split and stored in data/, with account.json: every record left out, by reason."""
-    spec = run_dir.spec
-    dataset = open_dataset(run_dir, report)
-    if spec.filter_by:
-        dataset = dataset.filter_by(**spec.filter_by)
-    if spec.sort_by:
-        dataset = dataset.sort_by(spec.sort_by)
-    dataset = dataset.head(spec.max_records)
-    prepared = prepare(dataset, TrainingTask.from_dict(spec.task), spec.split)
+    prepared = _prepared(open_dataset(run_dir, report), run_dir.spec)
     prepared.data.save(run_dir.data_dir)
     account = {"left_out": prepared.rows.left_out, "counts": prepared.rows.counts, "printed": prepared.rows.stdout}
     write_text(run_dir.data_dir / "account.json", json.dumps(account, ensure_ascii=False))
     for reason, records in prepared.rows.left_out.items():
         report.note(f"{len(records):,} records left out: {reason}.")
     return prepared
+
+
+def _prepared(dataset: FeedbackDataset, spec: RunSpec) -> Prepared:
+    """The rows of the records that `spec` chooses."""
+    if spec.filter_by:
+        dataset = dataset.filter_by(**spec.filter_by)
+    if spec.sort_by:
+        dataset = dataset.sort_by(spec.sort_by)
+    return prepare(dataset.head(spec.max_records), TrainingTask.from_dict(spec.task), spec.split)
+
+
+def export(folder: Path, _secrets: dict[str, str], report: Report) -> dict[str, Any]:
+    """Write the rows of the spec in request.json for its framework's provider: {"path": the .zip}."""
+    spec = RunSpec.model_validate(json.loads((folder / REQUEST).read_text(encoding="utf-8"))["spec"])
+    report.stage("preparing")
+    dataset = FeedbackDataset.load(folder.parents[1] / "datasets" / spec.dataset["id"])
+    return {"path": str(export_rows(dataset, spec, folder))}
+
+
+def export_rows(dataset: FeedbackDataset, spec: RunSpec, folder: Path) -> Path:
+    """A .zip in `folder` with a file for each part of the rows, as the framework would send them.
+
+    Raises UserError for rows or hyperparameters that could not be trained on either.
+    """
+    from engine.publishing.provenance import suggested_name
+
+    framework, task = FRAMEWORKS[spec.framework], spec.task["task"]
+    config = validate_config(spec.framework, task, spec.config)
+    data = _prepared(_with_derived(dataset, spec), spec).data
+    path = folder / f"{suggested_name(spec)}-rows.zip"
+    with tempfile.TemporaryDirectory(dir=folder) as scratch:
+        unfinished = Path(scratch) / path.name
+        with zipfile.ZipFile(unfinished, "w", zipfile.ZIP_DEFLATED) as archive:
+            for file in framework.export_rows(config, task, data, Path(scratch) / "rows"):
+                archive.write(file, file.name)
+        unfinished.replace(path)
+    return path
 
 
 def write_report(run_dir: RunDirectory, spec: RunSpec, prepared: Prepared, figures: dict[str, Any]) -> None:

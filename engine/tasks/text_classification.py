@@ -213,10 +213,10 @@ def _unseen_labels(data: TaskData) -> list[str]:
 
 
 def _predicted(scores: list[dict[str, Any]], multi_label: bool) -> list[str]:
-    """Labels of one prediction, whose entries are best first."""
+    """Labels of one prediction, whose entries are best first; none where the best is 0: the answer named no label."""
     if multi_label:
         return [entry["label"] for entry in scores if entry["score"] >= DECISION]
-    return [scores[0]["label"]]
+    return [scores[0]["label"]] if scores[0]["score"] else []
 
 
 def _sureness(scores: list[dict[str, Any]], right: list[str], multi_label: bool) -> float:
