@@ -10,15 +10,9 @@ from engine.frameworks.framework import TrainerConfig, knob
 OPTIMIZE = {"efficiency": "bow", "accuracy": "ensemble"}  # the names in spaCy's quickstart and the ancestor's guide
 
 
-class SpacyConfig(TrainerConfig):
-    """A text categorizer in a spaCy pipeline."""
+class SpacyTrainingConfig(TrainerConfig):
+    """What spaCy's training loop is told, whatever component it trains."""
 
-    architecture: Literal["bow", "cnn", "ensemble"] = knob(
-        "ensemble",
-        "Architecture",
-        "bow: words alone, fastest. cnn: words in their context. ensemble: both.",
-        level="basic",
-    )
     max_epochs: int = knob(
         20, "Epochs", "Passes over the training rows at most; 0: until the steps below.", level="basic", ge=0, le=10000
     )
@@ -30,9 +24,6 @@ class SpacyConfig(TrainerConfig):
     )
     eval_frequency: int | None = knob(
         None, "Steps between validations", "Empty: after each pass over the rows, at the latest every 200 steps.", ge=1
-    )
-    metric_for_best_model: Literal["accuracy", "f1_macro", "f1_micro"] | None = knob(
-        None, "Best by", "Empty: accuracy with one label a row, macro F1 with several."
     )
     batch_start: int = knob(100, "First batch size", "In words.", ge=1, le=1_000_000)
     batch_stop: int = knob(1000, "Largest batch size", "In words; batches grow up to it.", ge=1, le=1_000_000)
@@ -46,42 +37,79 @@ class SpacyConfig(TrainerConfig):
     L2_is_weight_decay: bool = knob(True, "Decoupled weight decay", "As in AdamW; off: added to the gradient.")
     grad_clip: float = knob(1.0, "Gradient clipping", "Longest gradient allowed; 0: no clipping.", ge=0)
     use_averages: bool = knob(False, "Average weights", "Validate and save the mean of the weights over the steps.")
-    ngram_size: int = knob(1, "Words in a row", "For bow and ensemble: 2 also looks at pairs of words.", ge=1, le=5)
-    width: int = knob(64, "Width", "Size of the word vectors learnt, for cnn and ensemble.", ge=8, le=1024)
-    depth: int = knob(2, "Depth", "Layers over the words, for cnn and ensemble.", ge=1, le=16)
     window_size: int = knob(1, "Window", "Neighbours each layer sees on either side.", ge=1, le=5)
     include_static_vectors: bool = knob(
-        False, "Use the pipeline's vectors", "For cnn and ensemble on a pipeline that has word vectors (md, lg)."
+        False, "Use the pipeline's vectors", "On a pipeline that has word vectors (md, lg); not for bow."
     )
     use_pipeline_tok2vec: bool = knob(
-        False, "Use the pipeline's tok2vec", "Read words with the trained layer of the base pipeline (cnn, ensemble)."
+        False, "Use the pipeline's tok2vec", "Read words with the trained layer of the base pipeline; not for bow."
     )
     freeze_tok2vec: bool = knob(
-        False, "Keep that tok2vec as it is", "Only the categorizer learns; faster, and needs fewer rows."
+        False, "Keep that tok2vec as it is", "Only the new component learns; faster, and needs fewer rows."
     )
-    threshold: float = knob(0.5, "Threshold", "Score from which a label counts, with several labels a row.", ge=0, le=1)
     logging_steps: int = knob(10, "Steps between loss points", "In the loss plot.", ge=1)
     seed: int = knob(42, "Seed", "Of the new weights, the order of rows and dropout.", ge=0, le=2**32 - 1)
     extra_arguments: dict[str, Any] = knob(
         {},
         "More arguments",
-        'Any other value of the spaCy config by its dotted name, as JSON: {"components.textcat.model.tok2vec.encode.'
-        'maxout_pieces": 2}.',
+        "Any other value of the spaCy config by its dotted name, as JSON: "
+        '{"training.optimizer.beta1": 0.8}, or one of the new component under "components.".',
         json_schema_extra={"widget": "json"},
     )
 
     @model_validator(mode="before")
     @classmethod
-    def _accept_quickstart_names(cls, values: Any) -> Any:
-        values = rename(values, {"optimize": "architecture", "learning_rate": "learn_rate"})
-        if isinstance(values, dict) and values.get("architecture") in OPTIMIZE:
-            values = values | {"architecture": OPTIMIZE[values["architecture"]]}
-        return values
+    def _accept_other_names(cls, values: Any) -> Any:
+        return rename(values, {"learning_rate": "learn_rate"})
 
     @model_validator(mode="after")
-    def _check_batches(self) -> "SpacyConfig":
+    def _check_batches(self) -> "SpacyTrainingConfig":
         if self.batch_stop < self.batch_start:
             raise ValueError(f"Largest batch size ({self.batch_stop}) is below the first one ({self.batch_start}).")
         if self.max_epochs == 0 and self.max_steps == 0:
             raise ValueError("Epochs and steps are both 0: training would never end.")
         return self
+
+
+class _Architecture(TrainerConfig):
+    """Apart, to stand first on the form."""
+
+    architecture: Literal["bow", "cnn", "ensemble"] = knob(
+        "ensemble",
+        "Architecture",
+        "bow: words alone, fastest. cnn: words in their context. ensemble: both.",
+        level="basic",
+    )
+
+
+class SpacyConfig(SpacyTrainingConfig, _Architecture):
+    """A text categorizer in a spaCy pipeline."""
+
+    metric_for_best_model: Literal["accuracy", "f1_macro", "f1_micro"] | None = knob(
+        None, "Best by", "Empty: accuracy with one label a row, macro F1 with several."
+    )
+    ngram_size: int = knob(1, "Words in a row", "For bow and ensemble: 2 also looks at pairs of words.", ge=1, le=5)
+    width: int = knob(64, "Width", "Size of the word vectors learnt, for cnn and ensemble.", ge=8, le=1024)
+    depth: int = knob(2, "Depth", "Layers over the words, for cnn and ensemble.", ge=1, le=16)
+    threshold: float = knob(0.5, "Threshold", "Score from which a label counts, with several labels a row.", ge=0, le=1)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _accept_quickstart_names(cls, values: Any) -> Any:
+        values = rename(values, {"optimize": "architecture"})
+        if isinstance(values, dict) and values.get("architecture") in OPTIMIZE:
+            values = values | {"architecture": OPTIMIZE[values["architecture"]]}
+        return values
+
+
+class SpacyNerConfig(SpacyTrainingConfig):
+    """An entity recognizer in a spaCy pipeline."""
+
+    metric_for_best_model: Literal["f1", "precision", "recall", "f1_macro"] = knob(
+        "f1", "Best by", "The validation figure that chooses the weights that are kept."
+    )
+    width: int = knob(96, "Width", "Size of the word vectors learnt.", ge=8, le=1024)
+    depth: int = knob(4, "Depth", "Layers over the words.", ge=1, le=16)
+    embed_size: int = knob(2000, "Rows of the word table", "More tell more words apart.", ge=100, le=1_000_000)
+    hidden_width: int = knob(64, "Hidden width", "Size of the layer that decides on spans.", ge=8, le=1024)
+    maxout_pieces: int = knob(2, "Maxout pieces", "Of the layer that decides on spans.", ge=1, le=8)

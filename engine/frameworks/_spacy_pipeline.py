@@ -1,10 +1,10 @@
-"""The spaCy pipeline to be trained: base pipeline, text categorizer, and its training settings. Worker only."""
+"""The spaCy pipeline to be trained: base pipeline, new component, and its training settings. Worker only."""
 
 import difflib
 from typing import Any
 
 from engine.errors import UserError
-from engine.frameworks._spacy_config import SpacyConfig
+from engine.frameworks._spacy_config import SpacyConfig, SpacyTrainingConfig
 
 BLANK = "blank:"
 
@@ -45,6 +45,12 @@ def add_categorizer(nlp: Any, config: SpacyConfig, info: dict[str, Any]) -> list
     for old in ("textcat", "textcat_multilabel"):
         if old in nlp.pipe_names:
             nlp.remove_pipe(old)
+    check_tok2vec(nlp, config)
+    return add_component(nlp, config, name, {"model": _model(config, info, nlp), "threshold": config.threshold})
+
+
+def check_tok2vec(nlp: Any, config: SpacyTrainingConfig) -> None:
+    """Raise UserError when the base pipeline lacks the layer or the vectors that the new component is to use."""
     if config.use_pipeline_tok2vec and "tok2vec" not in nlp.pipe_names:
         raise UserError(
             "“Use the pipeline's tok2vec” is on, and the base pipeline has no component named tok2vec.",
@@ -55,8 +61,11 @@ def add_categorizer(nlp: Any, config: SpacyConfig, info: dict[str, Any]) -> list
             "“Use the pipeline's vectors” is on, and the base pipeline has no word vectors.",
             "Turn it off, or choose a pipeline with vectors, whose name ends in md or lg.",
         )
+
+
+def add_component(nlp: Any, config: SpacyTrainingConfig, name: str, component: dict[str, Any]) -> list[str]:
+    """Add a component to `nlp`. → names of the base's components that stay as they are."""
     others = list(nlp.pipe_names)
-    component: dict[str, Any] = {"model": _model(config, info, nlp), "threshold": config.threshold}
     component = _override(component, config.extra_arguments, f"components.{name}.")
     if config.use_pipeline_tok2vec and not config.freeze_tok2vec:
         # The tok2vec is about to change: the components that read it keep a copy of what it was.
@@ -66,9 +75,7 @@ def add_categorizer(nlp: Any, config: SpacyConfig, info: dict[str, Any]) -> list
     try:
         nlp.add_pipe(name, config=component)
     except ValueError as error:
-        raise UserError(
-            f"spaCy refuses this categorizer: {error}", "Change the settings of the architecture."
-        ) from error
+        raise UserError(f"spaCy refuses this component: {error}", "Change the settings of the architecture.") from error
     return others
 
 
@@ -105,8 +112,7 @@ def _model(config: SpacyConfig, info: dict[str, Any], nlp: Any) -> dict[str, Any
 
 def _tok2vec(config: SpacyConfig, nlp: Any) -> dict[str, Any]:
     if config.use_pipeline_tok2vec:
-        width = nlp.get_pipe("tok2vec").model.get_dim("nO")
-        return {"@architectures": "spacy.Tok2VecListener.v1", "width": width, "upstream": "tok2vec"}
+        return tok2vec_listener(nlp)
     return {
         "@architectures": "spacy.Tok2Vec.v2",
         "embed": {
@@ -126,7 +132,15 @@ def _tok2vec(config: SpacyConfig, nlp: Any) -> dict[str, Any]:
     }
 
 
-def training_settings(nlp: Any, config: SpacyConfig, frozen: list[str], eval_frequency: int, patience: int) -> Any:
+def tok2vec_listener(nlp: Any) -> dict[str, Any]:
+    """The model block that reads words with the pipeline's own tok2vec."""
+    width = nlp.get_pipe("tok2vec").model.get_dim("nO")
+    return {"@architectures": "spacy.Tok2VecListener.v1", "width": width, "upstream": "tok2vec"}
+
+
+def training_settings(
+    nlp: Any, config: SpacyTrainingConfig, frozen: list[str], eval_frequency: int, patience: int
+) -> Any:
     """The resolved [training] block (optimizer, batcher and numbers), which is also written into the pipeline."""
     from spacy.schemas import ConfigSchemaTraining
     from spacy.util import registry
@@ -153,7 +167,7 @@ def training_settings(nlp: Any, config: SpacyConfig, frozen: list[str], eval_fre
     return registry.resolve(nlp.config.interpolate()["training"], schema=ConfigSchemaTraining)
 
 
-def _batcher(config: SpacyConfig) -> dict[str, Any]:
+def _batcher(config: SpacyTrainingConfig) -> dict[str, Any]:
     return {
         "@batchers": "spacy.batch_by_words.v1",
         "discard_oversize": False,
@@ -167,9 +181,9 @@ def _batcher(config: SpacyConfig) -> dict[str, Any]:
     }
 
 
-def check_overrides(config: SpacyConfig, info: dict[str, Any]) -> None:
-    """Raise UserError for a dotted name that neither the training block nor the categorizer could hold."""
-    roots = ("training.", f"components.{component_name(info)}.")
+def check_overrides(config: SpacyTrainingConfig, component: str) -> None:
+    """Raise UserError for a dotted name that neither the training block nor the new component could hold."""
+    roots = ("training.", f"components.{component}.")
     for name in config.extra_arguments:
         if not name.startswith(roots):
             raise UserError(

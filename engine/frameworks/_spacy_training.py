@@ -2,29 +2,48 @@
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any
+from typing import Any, Protocol
 
 import pyarrow as pa
 
-from engine.frameworks import _classification as classification
-from engine.frameworks._spacy_config import SpacyConfig
-from engine.frameworks._spacy_pipeline import component_name, training_settings
+from engine.frameworks._spacy_config import SpacyTrainingConfig
+from engine.frameworks._spacy_pipeline import training_settings
 from engine.runs.events import Report
 from engine.tasks.task import TaskData
+
+
+class Component(Protocol):
+    """What one task knows of its component: how rows become annotated documents, and how good its output is.
+
+    `name` in the pipeline; `labels` that it begins with (None: those in the rows); `metric`: which of `figures` chooses
+    the best weights.
+    """
+
+    name: str
+    labels: tuple[str, ...] | None
+    metric: str
+
+    def annotate(self, table: pa.Table, documents: list[Any], report: Report) -> None: ...
+
+    def figures(self, table: pa.Table, documents: list[Any]) -> dict[str, float]: ...
 
 
 class Training:
     """`kept`: the base pipeline's components that stay as they are. `run` leaves the best weights in the pipeline."""
 
-    def __init__(self, nlp: Any, config: SpacyConfig, data: TaskData, kept: list[str], report: Report) -> None:
-        self.nlp, self.config, self.info, self.report = nlp, config, data.info, report
-        self.name = component_name(data.info)
-        self.metric = config.metric_for_best_model or classification.primary_metric(data.info)
+    def __init__(
+        self,
+        nlp: Any,
+        config: SpacyTrainingConfig,
+        component: Component,
+        data: TaskData,
+        kept: list[str],
+        report: Report,
+    ) -> None:
+        self.nlp, self.config, self.component, self.report = nlp, config, component, report
+        self.name, self.metric = component.name, component.metric
         self.examples = self._examples(data.train)
-        self.validation: list[str] = []
-        if data.validation is not None:
-            self.validation = classification.texts(data.validation)
-            self.expected = classification.targets(data.validation, data.info)
+        self.validation = data.validation
         self.settings = self._settings(kept)
         self.disabled = [pipe for pipe in kept if pipe not in self.settings["annotating_components"]]
         self.trained = [pipe for pipe in ("tok2vec", self.name) if pipe in nlp.pipe_names and pipe not in kept]
@@ -36,9 +55,9 @@ class Training:
         from spacy.util import fix_random_seed
 
         with self.nlp.select_pipes(disable=self.disabled):
-            self.nlp._link_components()  # as spaCy's init_nlp does: the categorizer finds the tok2vec it listens to
-            categorizer = self.nlp.get_pipe(self.name)
-            categorizer.initialize(lambda: self.examples, nlp=self.nlp, labels=tuple(self.info["classes"]))
+            self.nlp._link_components()  # as spaCy's init_nlp does: the component finds the tok2vec it listens to
+            component = self.nlp.get_pipe(self.name)
+            component.initialize(lambda: self.examples, nlp=self.nlp, labels=self.component.labels)
             fix_random_seed(self.config.seed)
             step = self._loop()
             self.report.progress(step + 1, step + 1)
@@ -52,7 +71,7 @@ class Training:
             step = info["step"]
             self.report.progress(step + 1, max(total, step + 1), epoch=info["epoch"])
             losses.add(step, float(info["losses"].get(self.name, 0.0)), restarts=is_best is not None)
-            if is_best is not None and self.validation:
+            if is_best is not None and self.validation is not None:
                 self._report_figures(info["other_scores"], step)
                 if is_best:
                     self._keep(info["score"], step)
@@ -75,23 +94,17 @@ class Training:
             patience=settings["patience"],
             max_steps=settings["max_steps"],
             eval_frequency=settings["eval_frequency"],
-            exclude=settings["annotating_components"],  # frozen, yet read by the categorizer
+            exclude=settings["annotating_components"],  # frozen, yet read by the component
             annotating_components=settings["annotating_components"],
             before_update=settings["before_update"],
         )
 
     def _evaluate(self) -> tuple[float, dict[str, float]]:
         """The pipeline of the moment on the validation rows. → (figure watched, all figures)."""
-        if not self.validation:
+        if self.validation is None:
             return 0.0, {}
-        predicted = []
-        for doc in self.nlp.pipe(self.validation):
-            row = [doc.cats[label] for label in self.info["classes"]]
-            if self.info["multi_label"]:
-                predicted.append([int(score >= self.config.threshold) for score in row])
-            else:
-                predicted.append(max(range(len(row)), key=row.__getitem__))
-        figures = classification.scores(self.expected, predicted, self.info)
+        documents = list(self.nlp.pipe(self.validation["text"].to_pylist()))
+        figures = self.component.figures(self.validation, documents)
         return figures[self.metric], figures
 
     def _report_figures(self, figures: dict[str, float], step: int) -> None:
@@ -115,7 +128,7 @@ class Training:
             self._keep(figure, step)
         for name, weights in self.best_weights.items():
             self.nlp.get_pipe(name).model.from_bytes(weights)
-        if self.validation:
+        if self.validation is not None:
             self._report_figures(figures, step)
             figure, best_step = self.best
             self.report.note(
@@ -126,26 +139,23 @@ class Training:
     def _settings(self, kept: list[str]) -> dict[str, Any]:
         frequency = self.config.eval_frequency or min(200, max(1, self._steps(epochs=1)))
         # Without validation rows every figure is the same, and patience would end the training for no reason.
-        patience = self.config.patience if self.validation else 0
+        patience = self.config.patience if self.validation is not None else 0
         return training_settings(self.nlp, self.config, kept, frequency, patience)
 
     def _examples(self, table: pa.Table) -> list[Any]:
         """Rows as spaCy's Examples. A text without any token is left out, as spaCy's own corpus does."""
         from spacy.training import Example
 
-        examples, empty = [], 0
-        classes, multi_label = self.info["classes"], self.info["multi_label"]
-        targets = classification.targets(table, self.info)
-        for text, target in zip(classification.texts(table), targets, strict=True):
-            reference = self.nlp.make_doc(text)
-            if not len(reference):
-                empty += 1
-                continue
-            chosen = target if multi_label else [i == target for i in range(len(classes))]
-            reference.cats = dict(zip(classes, map(float, chosen), strict=True))
-            examples.append(Example(self.nlp.make_doc(text), reference))
-        if empty:
-            self.report.note(f"{empty} training texts hold no word and were left out.")
+        texts = table["text"].to_pylist()
+        documents = [self.nlp.make_doc(text) for text in texts]
+        self.component.annotate(table, documents, self.report)
+        examples = [
+            Example(self.nlp.make_doc(text), document)
+            for text, document in zip(texts, documents, strict=True)
+            if len(document)
+        ]
+        if len(examples) < len(texts):
+            self.report.note(f"{len(texts) - len(examples)} training texts hold no word and were left out.")
         return examples
 
     def _steps(self, epochs: int) -> int:

@@ -15,6 +15,7 @@ OURS = SHARED | {
     **dict.fromkeys(
         ["ngram_size", "width", "depth", "window_size", "include_static_vectors", "threshold"], "the component's config"
     ),
+    **dict.fromkeys(["embed_size", "hidden_width", "maxout_pieces"], "the recognizer's config"),
     "use_pipeline_tok2vec": "a Tok2VecListener in place of a Tok2Vec",
     "freeze_tok2vec": "frozen_components",
 }
