@@ -52,6 +52,9 @@ TASKS = Registry(
         "question-answering": "engine.tasks.question_answering:QuestionAnswering",
         "sentence-similarity": "engine.tasks.sentence_similarity:SentenceSimilarity",
         "text2text": "engine.tasks.text2text:Text2Text",
+        "reward-modeling": "engine.tasks.reward_modeling:RewardModeling",
+        "direct-preference-optimization": "engine.tasks.direct_preference_optimization:DirectPreferenceOptimization",
+        "kto": "engine.tasks.kto:Kto",
         "proximal-policy-optimization": "engine.tasks.proximal_policy_optimization:ProximalPolicyOptimization",
     },
 )
