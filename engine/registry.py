@@ -52,10 +52,12 @@ TASKS = Registry(
         "question-answering": "engine.tasks.question_answering:QuestionAnswering",
         "sentence-similarity": "engine.tasks.sentence_similarity:SentenceSimilarity",
         "text2text": "engine.tasks.text2text:Text2Text",
+        "supervised-fine-tuning": "engine.tasks.supervised_fine_tuning:SupervisedFineTuning",
         "reward-modeling": "engine.tasks.reward_modeling:RewardModeling",
         "direct-preference-optimization": "engine.tasks.direct_preference_optimization:DirectPreferenceOptimization",
         "kto": "engine.tasks.kto:Kto",
         "proximal-policy-optimization": "engine.tasks.proximal_policy_optimization:ProximalPolicyOptimization",
+        "chat-completion": "engine.tasks.chat_completion:ChatCompletion",
     },
 )
 
@@ -66,6 +68,7 @@ FRAMEWORKS = Registry(
         "spacy": "engine.frameworks.spacy:SpaCy",
         "transformers": "engine.frameworks.transformers:Transformers",
         "peft": "engine.frameworks.peft:Peft",
+        "trl": "engine.frameworks.trl:Trl",
         "grpo": "engine.frameworks.grpo:Grpo",
         "rloo": "engine.frameworks.rloo:Rloo",
         "openai": "engine.frameworks.openai:OpenAI",

@@ -8,13 +8,14 @@ from pathlib import Path
 from types import ModuleType
 from typing import ClassVar
 
-from engine.frameworks import _trl_chat, _trl_sft
+from engine.frameworks import _trl_chat, _trl_ppo, _trl_sft
 from engine.frameworks.framework import Framework, Predictor, SuggestedModel, TrainerConfig
 from engine.runs.events import Report
 from engine.tasks.task import TaskData
 
 TASK_FILES: dict[str, ModuleType] = {
     "supervised-fine-tuning": _trl_sft,
+    "proximal-policy-optimization": _trl_ppo,
     "chat-completion": _trl_chat,
 }
 
@@ -30,6 +31,7 @@ class Trl(Framework):
     }
     config_objects: ClassVar[dict[str, str]] = {"peft_config": "lora_arguments", "args": "extra_arguments"}
     config_switches: ClassVar[dict[str, dict[str, bool]]] = {"peft_config": {"use_lora": True}}
+    overlays: ClassVar[dict[str, str]] = {"proximal-policy-optimization": "trl-ppo"}
     library_name: ClassVar[str] = "transformers"
 
     def train(self, config: TrainerConfig, task: str, data: TaskData, base: str, out_dir: Path, report: Report) -> None:
