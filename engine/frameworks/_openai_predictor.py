@@ -64,5 +64,4 @@ class OpenAIPredictor:
         """Where the answer is one of known labels: room for all of them (a token is a byte or more)."""
         if "classes" not in self.about:
             return None
-        between = self.about.get("separator", "\n")
-        return max(LABEL_TOKENS, len(between.join(self.about["classes"]).encode()))
+        return max(LABEL_TOKENS, len(self.about.get("separator", ", ").join(self.about["classes"]).encode()))

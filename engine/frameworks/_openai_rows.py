@@ -138,7 +138,9 @@ def check_rules(table: pa.Table, about: dict[str, Any], path: Path, report: Repo
             "Correct them, or leave those records out.",
         )
     if long:
-        report.note(f"About {long:,} {split} rows are longer than {LONGEST_ROW:,} tokens; the provider cuts their end.")
+        report.note(
+            f"{long:,} of {len(table):,} {split} rows may be longer than {LONGEST_ROW:,} tokens; the provider cuts their end."
+        )
     if training and len(table) < ADVISED_ROWS:
         report.note(f"{len(table)} training rows are few; the provider advises {ADVISED_ROWS} to 100.")
 
