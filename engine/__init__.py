@@ -49,7 +49,7 @@ _PUBLIC = {
     "engine.data.readers": ("inspect_file", "list_splits"),
     "engine.tasks.training_task": ("TrainingTask",),
     "engine.tasks.preview": ("Preview", "preview"),
-    "engine.tasks.task": ("Role", "Task"),
+    "engine.tasks.task": ("Metric", "Role", "Task"),
     "engine.formatting": ("CellError", "CellResult", "Limits", "run_formatting_cell"),
     "engine.frameworks.base_models": ("locate", "longest_input"),
     "engine.frameworks.framework": ("Framework", "SuggestedModel"),

@@ -121,6 +121,11 @@ def said(words: str) -> Raw:
     return Raw(f"<div class='said'>{escape(words)}</div>")
 
 
+def figure(number: str) -> Raw:
+    """One number, large."""
+    return Raw(f"<p class='figure'>{escape(number)}</p>")
+
+
 def insertable(names: Sequence[str], target: str) -> Raw:
     """Columns as buttons; a click puts {name} where the cursor stands in the textbox `target` (see `INSERT`)."""
     buttons = "".join(

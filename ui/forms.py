@@ -96,11 +96,16 @@ def _kind(path: tuple[str, ...], spec: dict[str, Any]) -> str:
     raise TypeError(f"The form can't draw the setting {'.'.join(path)!r}: {spec.get('type', 'a union of types')}.")
 
 
-def component(field: FormField, value: Any, runs: Sequence[tuple[str, str]] = ()) -> gr.components.Component:
-    """The component for a field, editable also inside gr.render, holding `value`. `runs`: choices of a "run"."""
+def component(
+    field: FormField, value: Any, runs: Sequence[tuple[str, str]] = (), prefix: str = "knob-"
+) -> gr.components.Component:
+    """The component for a field, editable also inside gr.render, holding `value`. `runs`: choices of a "run".
+
+    `prefix`: of its elem_id.
+    """
     typed = field.kind in ("int", "float", "text") and field.nullable
     info = field.info + (text.FORM_EMPTY if typed and "Empty" not in field.info else "")
-    common: dict[str, Any] = {"label": field.label, "interactive": True, "elem_id": "knob-" + field.name}
+    common: dict[str, Any] = {"label": field.label, "interactive": True, "elem_id": prefix + field.name}
     if field.kind == "code":
         return gr.Code(value=value, language="python", **common)
     if field.kind == "json" and not isinstance(value, str):
@@ -153,13 +158,16 @@ def draw(
 
 
 def draw_all(
-    fields: list[FormField], values: dict[str, Any], runs: dict[str, list[tuple[str, str]]] | None = None
+    fields: list[FormField],
+    values: dict[str, Any],
+    runs: dict[str, list[tuple[str, str]]] | None = None,
+    prefix: str = "knob-",
 ) -> dict[str, gr.components.Component]:
     """Draw these fields and nothing around them."""
     shown = {field.name: values.get(field.name, field.default) for field in fields}
     drawn = {}
     for field in fields:
-        drawn[field.name] = component(field, shown[field.name], (runs or {}).get(field.name, ()))
+        drawn[field.name] = component(field, shown[field.name], (runs or {}).get(field.name, ()), prefix)
         drawn[field.name].visible = field.shown_when({**shown, **values})
     return drawn
 

@@ -4,7 +4,8 @@ from typing import Any
 
 import gradio as gr
 
-from ui import data_view, markup, sentences, text
+from engine import TASKS
+from ui import markup, sentences, text, values
 from ui.address import Address
 from ui.people import Context
 from ui.shell import Shell, Tab, Updates
@@ -31,14 +32,22 @@ class ResultTab(Tab):
         """What stands behind the sentence: label by label, confusion, mistakes."""
         with gr.Column(visible=False) as self.details:
             with gr.Row(elem_classes="two-columns"):
-                with gr.Column(elem_classes="card"):
+                with gr.Column(elem_classes="card", visible=False) as self.labels_card:
                     self.labels = gr.HTML(elem_id="per-label")
-                with gr.Column(elem_classes="card"):
+                with gr.Column(elem_classes="card", visible=False) as self.confusion_card:
                     self.confusion = gr.HTML(elem_id="confusion")
+            with gr.Column(elem_classes="card", visible=False) as self.samples_card:
+                self.samples = gr.HTML(elem_id="samples")
             with gr.Column(elem_classes="card", visible=False) as self.mistakes_card:
                 self.mistakes = gr.HTML(elem_id="mistakes")
             self.account = gr.HTML(elem_id="result-account")
-        self.outputs += [self.details, self.labels, self.confusion, self.mistakes_card, self.mistakes, self.account]
+        self.cards = {  # card → what stands in it, and what draws that from a report
+            self.labels_card: (self.labels, per_label),
+            self.confusion_card: (self.confusion, confusion),
+            self.samples_card: (self.samples, samples),
+            self.mistakes_card: (self.mistakes, mistakes),
+        }
+        self.outputs += [self.details, *self.cards, *(shown for shown, _ in self.cards.values()), self.account]
 
     def show(self, address: Address) -> Updates:
         """The report of the address's run, once there is one."""
@@ -46,17 +55,16 @@ class ResultTab(Tab):
         if report is None:
             hidden = {self.group: gr.Row(visible=False), self.details: gr.Column(visible=False)}
             return hidden | {self.nothing: gr.HTML(visible=True)}
+        metrics = TASKS[report["task"]].metrics
         return {
             self.group: gr.Row(visible=True),
             self.details: gr.Column(visible=True),
             self.nothing: gr.HTML(visible=False),
-            self.sentence: markup.headline(sentences.verdict(report)),
-            self.figures: markup.tiles(sentences.figures(report)),
-            self.labels: per_label(report),
-            self.confusion: confusion(report),
-            self.mistakes_card: gr.Column(visible=bool(report.get("mistakes"))),
-            self.mistakes: mistakes(report),
+            self.sentence: markup.headline(sentences.verdict(report, metrics)),
+            self.figures: markup.tiles(sentences.figures(report, metrics)),
             self.account: markup.notes(sentences.account(report)),
+            **{shown: draw(report) for shown, draw in self.cards.values()},
+            **{card: gr.Column(visible=bool(draw(report))) for card, (_, draw) in self.cards.items()},
         }
 
 
@@ -93,16 +101,37 @@ def confusion(report: dict[str, Any]) -> str:
     return title + markup.table(text.CONFUSION_MULTI_HEADERS, rows, numbers=(1, 2, 3, 4))
 
 
+def samples(report: dict[str, Any]) -> str:
+    """What it wrote, beside what stood in the data, and what the base model wrote where that is known."""
+    found = (report.get("samples") or ())[:SHOWN_MISTAKES]
+    compared = any("base" in row for row in found)
+    rows = [
+        [values.html(row["input"]), *(values.html(row.get(key)) for key in ("expected", "predicted"))]
+        + ([values.html(row.get("base"))] if compared else [])
+        for row in found
+    ]
+    if not rows:
+        return ""
+    headers = [*text.SAMPLES_HEADERS, *([text.SAMPLES_BEFORE] if compared else [])]
+    return markup.heading(text.SAMPLES, text.SAMPLES_BELOW) + markup.table(headers, rows, stack=True)
+
+
 def mistakes(report: dict[str, Any]) -> str:
-    """The test rows it got most wrong, the surest first."""
+    """The test rows it got most wrong, the worst first."""
+    found = (report.get("mistakes") or ())[:SHOWN_MISTAKES]
+    sure = "per_label_confusion" in report or "confusion" in report  # its score is that of the wrong label
+    score = sentences.percent if sure else sentences.score
     rows = [
         (
-            data_view.shorten(row["text"]),
-            markup.chips(row["expected"] or [text.NO_LABELS]),
-            markup.chips(row["predicted"] or [text.NO_LABELS]),
-            sentences.percent(row["score"]) if row.get("score") is not None else "",
+            values.html(row["text"], 160),
+            values.answer(row["expected"], row["text"]),
+            values.answer(row["predicted"], row["text"]),
+            score(row["score"]) if row.get("score") is not None else "",
         )
-        for row in (report.get("mistakes") or ())[:SHOWN_MISTAKES]
+        for row in found
     ]
+    if not rows:
+        return ""
+    headers = [*text.MISTAKES_HEADERS[:3], text.MISTAKES_HEADERS[3] if sure else text.SCORE]
     title = markup.heading(text.MISTAKES, text.MISTAKES_BELOW)
-    return title + markup.table(text.MISTAKES_HEADERS, rows, numbers=(3,), stack=True)
+    return title + markup.table(headers, rows, numbers=(3,), stack=True)

@@ -4,19 +4,14 @@ import time
 from typing import Any
 
 import gradio as gr
-import pandas as pd
 
-from engine import JobStatus, public_spec, python_source
-from ui import markup, sentences, text
+from engine import TASKS, JobStatus, public_spec, python_source
+from ui import curves, markup, sentences, text
 from ui.address import Address
 from ui.people import Context
 from ui.shell import Asked, Shell, Tab, Updates, problem_box
 
 LOG_LINES = 200
-CURVE = {
-    **{"x": "step", "color": "of", "color_title": " ", "x_title": text.STEP, "height": 240, "show_label": False},
-    "color_map": dict(zip(text.METRICS.values(), ("#0d9488", "#ea580c", "#0d9488", "#ea580c", "#7c3aed"), strict=True)),
-}
 
 
 class RunTab(Tab):
@@ -33,11 +28,8 @@ class RunTab(Tab):
                 self.cancel = gr.Button(text.CANCEL, variant="stop", size="sm", scale=0, min_width=96, elem_id="cancel")
             self.bar = gr.HTML(elem_id="run-bar")
             with gr.Accordion(text.DETAILS, open=True) as self.details:
-                with gr.Row(elem_classes="two-columns", visible=False) as self.plots:
-                    self.loss = gr.LinePlot(**CURVE, y="loss", title=text.LOSS, y_title=" ", elem_id="loss-plot")
-                    self.score = gr.LinePlot(
-                        **CURVE, y="score", title=text.VALIDATION, y_title=" ", visible=False, elem_id="score-plot"
-                    )
+                with gr.Row(elem_classes="plots", visible=False) as self.row:
+                    self.plots = curves.empty_plots()
                 self.notes = gr.HTML(elem_id="run-notes")
                 with gr.Accordion(text.LOG, open=False):
                     self.log = gr.HTML(elem_id="run-log", autoscroll=True, max_height=320)
@@ -47,18 +39,8 @@ class RunTab(Tab):
                     gr.HTML(markup.line(text.AS_RUN_FILE_BELOW, subdued=True))
                     self.file = gr.Code(language="json", interactive=False, show_label=False, elem_id="run-file")
         self.outputs = [
-            *(
-                self.group,
-                self.problem,
-                self.ended,
-                self.heading,
-                self.keep,
-                self.cancel,
-                self.bar,
-                self.details,
-                self.plots,
-            ),
-            *(self.loss, self.score, self.notes, self.log, self.python, self.file),
+            *(self.group, self.problem, self.ended, self.heading, self.keep, self.cancel, self.bar, self.details),
+            *(self.row, *self.plots, self.notes, self.log, self.python, self.file),
         ]
         self.shell.listen(self.keep.click, self.stop_and_keep, [], self.outputs, self.problem)
         self.shell.listen(self.cancel.click, self.cancel_run, [], self.outputs, self.problem)
@@ -96,9 +78,8 @@ class RunTab(Tab):
 
     def _moment(self, address: Address, status: JobStatus) -> Updates:
         """What changes while it runs."""
-        history = self.context.supervisor.history(address.run)
-        losses = curve(history, ("loss", "validation_loss"), "loss")
-        scores = curve(history, [n for n in history if n.startswith("validation_") and n != "validation_loss"], "score")
+        spec, history = self.context.supervisor.run(address.run).spec, self.context.supervisor.history(address.run)
+        plots = curves.plots(history, TASKS[spec.task["task"]].metrics)
         ended_badly = not status.live and status.state != "finished"
         error = markup.problem(text.ENDED.get(status.state, "") + " " + status.message, status.hint)
         return {
@@ -107,9 +88,8 @@ class RunTab(Tab):
             self.bar: progress(status),
             self.keep: gr.Button(text.STOP_KEEP, visible=status.live, interactive=status.stage == "training"),
             self.cancel: gr.Button(text.CANCEL, visible=status.live, interactive=status.state == "running"),
-            self.plots: gr.Row(visible=len(losses) > 0),
-            self.loss: losses,
-            self.score: gr.LinePlot(scores, visible=scores["step"].nunique() > 1),
+            self.row: gr.Row(visible=bool(history)),
+            **dict(zip(self.plots, plots, strict=True)),
             self.details: gr.Accordion(open=status.state != "finished"),
             self.notes: markup.notes(status.notes),
             self.log: markup.log(self.context.supervisor.log_tail(address.run, LOG_LINES).splitlines()),
@@ -145,9 +125,3 @@ def progress(status: JobStatus) -> str:
     return markup.working(sentences.stage(status), sentences.running(status), status.fraction) + markup.line(
         text.CLOSE_THIS_TAB, subdued=True
     )
-
-
-def curve(history: dict[str, list[tuple[int, float]]], names: Any, value: str) -> pd.DataFrame:
-    """Points of these metrics as a table: step, value, and which of them it is."""
-    points = [(step, number, text.METRICS.get(name, name)) for name in names for step, number in history.get(name, ())]
-    return pd.DataFrame(points, columns=["step", value, "of"])

@@ -80,7 +80,7 @@ class RunsTab(Tab):
             run.dataset,
             markup.state(state, run.state),
             sentences.ago(run.created, time.time()),
-            sentences.main_metric(run.metrics, next(iter(TASKS[run.task].metrics)), run.n_test),
+            sentences.main_metric(run.metrics, TASKS[run.task].metrics, run.n_test) if run.task in TASKS else "",
             sentences.duration(run.seconds) if run.seconds else "",
             markup.Raw(markup.link(text.USE_AGAIN, f"./?{again}") + " " + markup.button(text.DELETE, run.id)),
         ]

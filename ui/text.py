@@ -208,16 +208,24 @@ STATES = {
     "interrupted": "interrupted",
 }
 ENDED = {"failed": "The run failed.", "cancelled": "The run was cancelled.", "interrupted": "The run was interrupted."}
+CURVES = {False: "training", True: "validation"}
 METRICS = {
-    "loss": "training",
-    "validation_loss": "validation",
-    "validation_accuracy": "accuracy",
-    "validation_f1_macro": "macro F1",
-    "validation_f1_micro": "micro F1",
+    "accuracy": "accuracy",
+    "f1_macro": "macro F1",
+    "f1_micro": "micro F1",
+    "kl": "KL from the base model, in nats",
+    "reward": "mean reward",
+    "mean_token_accuracy": "share of tokens predicted rightly",
 }
 
 # ---- ④ result ------------------------------------------------------------------------------------------------------
 NO_RESULT_YET = "There is no trained model yet. Once a run is finished, its result stands here."
+NO_BETTER = "That is no better."
+SAMPLES = "What it wrote"
+SAMPLES_BELOW = "Test rows, beside what stood in the data."
+SAMPLES_HEADERS = ("Given", "In the data", "The model")
+SAMPLES_BEFORE = "Before training"
+SCORE = "Score"
 PER_LABEL = "Label by label"
 PER_LABEL_BELOW = "Precision: of those given the label, how many had it. Recall: of those with it, how many were found."
 PER_LABEL_HEADERS = ("Label", "Precision", "Recall", "F1", "n")
@@ -228,26 +236,48 @@ CONFUSION_MULTI = "Right and wrong by label"
 CONFUSION_MULTI_BELOW = "Test rows; a label is predicted from a score of 0.5 on."
 CONFUSION_MULTI_HEADERS = ("Label", "Found", "Missed", "False alarm", "Rightly absent")
 MISTAKES = "Worst mistakes"
-MISTAKES_BELOW = "The test rows where it was surest and wrong."
+MISTAKES_BELOW = "The test rows where it was wrong, the worst first."
 MISTAKES_HEADERS = ("Text", "Annotators said", "Model said", "Sure")
 TO_PUBLISH = "Continue to publish"
 
 # ---- ④ try it ------------------------------------------------------------------------------------------------------
 TRY_IT = "Try it"
 TRY_IT_BELOW = "Filled with a record that the model has not seen."
-TEXT = "Text"
 UNSEEN = "Or take an unseen record"
 PREDICT = "Predict"
 PREDICTION = "Prediction"
 THRESHOLD = "A label is given from this score on"
 THRESHOLD_INFO = "Lower: more labels. Higher: fewer, surer ones."
+EXPECTED = "Annotators said"
+EXPECTED_PAIR = "Annotators said of the first pair"
+PREDICT_OPTIONS = "How it writes"
+OPTIONS_WRONG = "One of the settings under “How it writes” is out of its bounds."
+OPTIONS_WRONG_HINT = "Correct it; nothing was predicted."
+WAITING = "…"
+SPAN_HEADERS = ("Text", "Label", "Score")
+NO_SPANS = "It found nothing to mark in this text."
+NO_ANSWER = "It found no answer here."
+ONE_SENTENCE = "A sentence"
+OTHER_SENTENCES = "Others to compare with it, one a line"
+NO_OTHERS = "There is nothing to compare the sentence with."
+NO_OTHERS_HINT = "Write at least one other sentence."
+SIMILAR_TO = "The others, the most similar first"
+SIMILARITY_HEADERS = ("Sentence", "Similarity")
+HEAT = "Each with each"
+HEAT_BELOW = "row compared with column"
+AFTER_TRAINING, BEFORE_TRAINING = "After training", "Before training"
+WROTE_NOTHING = "(It wrote nothing.)"
+CONVERSATION = "Conversation"
+YOUR_MESSAGE = "Your message"
+SYSTEM = "System message (optional)"
+BEGIN_AGAIN = "Begin again"
 NO_TEXT = "There is no text to predict."
 NO_TEXT_HINT = "Type one, or take an unseen record."
 WHOLE_FILE = "Predict a whole file"
 WHOLE_FILE_BELOW = "CSV, TSV, JSON, JSONL or Parquet in; the same file with the predictions out."
 FILE_IN, FILE_OUT = "File", "File with predictions"
-TEXT_COLUMN = "Column with the text"
-TEXT_COLUMN_INFO = "Empty: the column called as in training, or the only one with texts."
+COLUMN_OF = "Column with: {part}"
+COLUMN_OF_INFO = "Empty: the column called so, or the likeliest."
 PREDICT_FILE = "Predict the file"
 PREDICTING = "Predicting"
 LOADING_MODEL = "loading the model"

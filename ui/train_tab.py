@@ -71,10 +71,10 @@ class TrainTab(Tab):
             self._wire_form(fields, list(drawn.values()))
 
     def _runs(self, tasks: tuple[str, ...]) -> list[tuple[str, str]]:
-        """Finished runs of these tasks, to be named in a setting by the folder of their model."""
+        """Finished runs of these tasks, for a setting that names one by its id."""
         supervisor = self.context.supervisor
         found = [run for run in supervisor.runs() if run.state == "finished" and run.task in tasks]
-        return [(sentences.run_choice(run, time.time()), str(supervisor.run(run.id).model_dir)) for run in found]
+        return [(sentences.run_choice(run, time.time()), run.id) for run in found]
 
     def _wire_form(self, fields: list[forms.FormField], parts: list[Any]) -> None:
         """Listeners that read the form: they live as long as this drawing of it."""
