@@ -68,6 +68,8 @@ FRAMEWORKS = Registry(
         "spacy": "engine.frameworks.spacy:SpaCy",
         "transformers": "engine.frameworks.transformers:Transformers",
         "peft": "engine.frameworks.peft:Peft",
+        "span_marker": "engine.frameworks.span_marker:SpanMarker",
+        "sentence-transformers": "engine.frameworks.sentence_transformers:SentenceTransformers",
         "trl": "engine.frameworks.trl:Trl",
         "grpo": "engine.frameworks.grpo:Grpo",
         "rloo": "engine.frameworks.rloo:Rloo",

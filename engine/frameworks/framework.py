@@ -11,7 +11,7 @@ import pyarrow as pa
 from pydantic import BaseModel, ConfigDict
 from pydantic import Field as PydanticField
 
-from engine.frameworks import base_models
+from engine.frameworks import base_models, overlays
 from engine.runs.events import Report
 from engine.tasks.task import TaskData
 
@@ -93,9 +93,15 @@ class Framework(ABC):
     def check_run_file(self, config: TrainerConfig) -> None:  # noqa: B027
         """Raise UserError when a run file from elsewhere would send the reader's key where they did not say."""
 
+    def usage_of(self, repo_id: str, task: str, config: dict[str, Any]) -> str:
+        """The same for a model trained with the hyperparameters `config`, where the lines depend on one of them."""
+        return self.usage(repo_id, task)
+
     def missing(self) -> list[str]:
-        """Packages that are not installed here."""
-        return [package for package in self.requires if find_spec(package) is None]
+        """Packages that are not installed here, but for those that every task of it takes from an overlay."""
+        apart = [overlays.provides(self.overlays[task]) if task in self.overlays else set() for task in self.configs]
+        elsewhere = set.intersection(*apart) if apart else set()
+        return [package for package in self.requires if package not in elsewhere and find_spec(package) is None]
 
     def locate_base(self, base_model: str) -> str | None:
         """What `train` is given for this base model: a folder on this machine. None: it has to be fetched first.

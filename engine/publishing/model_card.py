@@ -35,7 +35,7 @@ def card_text(spec: RunSpec, report: dict[str, Any], repo_id: str, files: list[s
     sections = [
         _what(spec, report, base),
         _results(spec, report),
-        f"## How to use it\n\n```python\n{framework.usage(repo_id, task.name).strip()}\n```",
+        f"## How to use it\n\n```python\n{framework.usage_of(repo_id, task.name, spec.config).strip()}\n```",
         _data(spec, report),
         _hyperparameters(spec),
         _limits(spec, report, base, files),
@@ -110,6 +110,8 @@ def _what(spec: RunSpec, report: dict[str, Any], base: BaseModel) -> str:
 
 def _results(spec: RunSpec, report: dict[str, Any]) -> str:
     figures, n = report.get("metrics"), report.get("n") or {}
+    if not figures and n.get("test"):
+        return f"## How good it is\n\n{_count(n['test'], 'row')} were held out from training, but no figure was computed."
     if not figures:
         return (
             "## How good it is\n\nNo rows were held out from training, so nothing here says how good it is"
@@ -203,6 +205,8 @@ def _limits(spec: RunSpec, report: dict[str, Any], base: BaseModel, files: list[
 
 def _limits_of_the_figures(task: str, report: dict[str, Any], n_test: int | None) -> list[str]:
     figures = report.get("metrics")
+    if not figures and n_test:
+        return ["Nothing was measured on the rows held out from training; read its answers before you trust it."]
     if not figures:
         return ["It was not tested: no rows were kept out of training, so nothing says how good it is."]
     limits = []

@@ -223,8 +223,8 @@ def _nothing_to_tell(name: str, part: pa.Table, kind: str) -> list[str]:
     more = f"Annotate more records, or give {name.strip()} a larger share." if name else "Annotate more records."
     if kind == LABELLED_PAIRS and pc.count_distinct(part[LABEL]).as_py() < 2:
         return [f"{n} the label {part[LABEL][0].as_py():g}; it takes two different labels to tell pairs apart. {more}"]
-    if kind == PAIRS and pc.count_distinct(part[build.SECOND]).as_py() < 2:
-        return [f"{n} the same second sentence; it takes two different pairs to tell them apart. {more}"]
+    if kind == PAIRS and min(pc.count_distinct(part[side]).as_py() for side in (build.FIRST, build.SECOND)) < 2:
+        return [f"{n} one sentence to be found; it takes pairs of two different sentences to tell them apart. {more}"]
     if kind == CLASSES:
         counts = sorted(pc.value_counts(part[LABEL]).field("counts").to_pylist())
         learns = name in ("", "training ")
