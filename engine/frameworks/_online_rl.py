@@ -3,6 +3,7 @@
 The model answers prompts while it trains, and a reward model (engine/frameworks/_rewards.py) scores the answers.
 """
 
+import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -89,9 +90,12 @@ def taken_lengths(values: dict[str, Any], most: str) -> tuple[int | None, list[s
 
 
 def as_mapping(name: str, given: Any) -> dict[str, Any]:
-    """A dict, or a config object's attributes, as a dict."""
+    """A dict, or what was chosen in a config object, as a dict."""
     if isinstance(given, Mapping):
         return dict(given)
+    if dataclasses.is_dataclass(given):
+        defaults = {field.name: field.default for field in dataclasses.fields(given)}
+        return {key: getattr(given, key) for key, default in defaults.items() if getattr(given, key) != default}
     if hasattr(given, "__dict__"):
         return {key: value for key, value in vars(given).items() if not key.startswith("_")}
     raise ValueError(f"{name} must be a config object or a dict; {type(given).__name__} was given")
@@ -149,6 +153,7 @@ def rewards_callback(report: Report) -> Any:
 
     class Rewards(TrainerCallback):
         def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, Any], **_: Any) -> None:
+            _hf.report_loss(report, state, logs.get("loss/policy_avg"))  # PPO's
             for part, prefix in (("", ""), ("eval_", "validation_")):
                 found = _figures(logs, part)
                 if found:
@@ -192,7 +197,7 @@ def load_base(base: str) -> Generator:
 
 def usage(repo_id: str) -> str:
     return (
-        "from transformers import pipeline\n"
+        "from transformers import pipeline  # an adapter needs the package peft too\n"
         "\n"
         f'write = pipeline("text-generation", "{repo_id}")\n'
         'answer = write("A prompt.", max_new_tokens=64, do_sample=False, return_full_text=False)\n'

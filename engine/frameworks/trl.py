@@ -1,12 +1,14 @@
 """TRL: language models that learn from examples, preferences and rewards.
 
-Each task has a file of its own with Config, BASE_MODELS, train, load, load_base, usage and check_base; this one only
-finds it.
+Each task has a file of its own with Config, BASE_MODELS, train, load, load_base, usage and check_base, and perhaps
+check_config, other_models and held_out_scores; this one only finds it.
 """
 
 from pathlib import Path
 from types import ModuleType
-from typing import ClassVar
+from typing import Any, ClassVar
+
+import pyarrow as pa
 
 from engine.frameworks import _trl_chat, _trl_ppo, _trl_sft
 from engine.frameworks.framework import Framework, Predictor, SuggestedModel, TrainerConfig
@@ -48,3 +50,13 @@ class Trl(Framework):
 
     def check_base(self, base: str, task: str) -> None:
         TASK_FILES[task].check_base(base)
+
+    def check_config(self, config: TrainerConfig, task: str) -> None:
+        getattr(TASK_FILES[task], "check_config", lambda config: None)(config)
+
+    def other_models(self, config: TrainerConfig, task: str) -> list[str]:
+        return getattr(TASK_FILES[task], "other_models", lambda config: [])(config)
+
+    def held_out_scores(self, predictor: Any, table: pa.Table, config: TrainerConfig, task: str) -> dict[str, float]:
+        own = getattr(TASK_FILES[task], "held_out_scores", None)
+        return own(predictor, table, config) if own else super().held_out_scores(predictor, table, config, task)

@@ -7,7 +7,7 @@ import pyarrow as pa
 
 from engine.data.layout import RECORD_ID
 from engine.errors import UserError
-from engine.tasks import columns
+from engine.tasks import columns, template_code
 from engine.tasks.generation import GenerationOptions
 from engine.tasks.sample_task import Account, Row, SampleTask, as_text
 from engine.tasks.task import Metric, Role, Rows, TaskData
@@ -23,17 +23,9 @@ SHOWN_SAMPLES = 8
 PROMPTS = ("prompt", "query", "instruction", "question", "input", "request")
 CONTEXTS = ("context", "background", "passage")
 
-_VALUE = """def value(sample, name):
-    found = sample[name]
-    if isinstance(found, list):  # the answers to a question: the first submitted one
-        found = next((answer["value"] for answer in found if answer["status"] == "submitted"), None)
-    return "" if found is None else str(found)
-
-
-"""
-_FUNCTION = """def formatting_func(sample):
+_FUNCTION = """{head}def formatting_func(sample):
     # One record in, one prompt out. None leaves the record out; a list gives several prompts.
-    if not any(value(sample, name).strip() for name in {names}):
+    if not ({any}):
         return None
     return {prompt}
 """
@@ -70,12 +62,11 @@ class ProximalPolicyOptimization(SampleTask):
         return {"prompt": f"{{{prompt}}}" if context is None else f"{{{prompt}}}\n\n{{{context}}}"}
 
     def starter_code(self, dataset: "FeedbackDataset", definition: "TrainingTask") -> str:
-        """Source of `formatting_func(sample)` that gives the prompts of the chosen template."""
+        """Source of `formatting_func(sample)` that gives the prompts of the chosen column or template."""
         given = [field.name for field in dataset.fields] + [question.name for question in dataset.questions]
         chosen = (definition.fields or self.suggest(dataset)).get("prompt") or (given[0] if given else "prompt")
-        template = f"{{{chosen}}}" if chosen in given else chosen
-        names = columns.placeholders(template)
-        return _VALUE + _FUNCTION.format(names=names, prompt=" + ".join(_pieces(template)) or "''")
+        asked, prompt = template_code.any_source(chosen, given), template_code.text_source(chosen, given)
+        return _FUNCTION.format(head=template_code.TEXT_OF, any=asked, prompt=prompt)
 
     def rows_of(self, sample: Row, account: Account) -> Iterator[Row]:
         prompt = account.value(sample, "prompt")
@@ -134,19 +125,3 @@ class ProximalPolicyOptimization(SampleTask):
     def output_columns(self, outputs: list[Any], info: dict[str, Any]) -> dict[str, pa.Array]:
         """`prediction`: the generated text."""
         return {"prediction": pa.array(outputs, pa.string())}
-
-
-def _pieces(template: str) -> list[str]:
-    """The template as Python terms that add up to the prompt: its texts as literals, its columns as values."""
-    pieces, literal, end = [], "", 0
-    for match in columns.PLACEHOLDER.finditer(template):
-        literal += template[end : match.start()]
-        end = match.end()
-        name = match.group(1)
-        if name and columns.NAME.fullmatch(name):
-            pieces += [repr(literal)] * bool(literal) + [f"value(sample, {name!r})"]
-            literal = ""
-        else:
-            literal += match.group()[0] if name is None else match.group()
-    literal += template[end:]
-    return pieces + [repr(literal)] * bool(literal)
