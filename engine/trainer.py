@@ -8,9 +8,8 @@ from typing import Any
 from engine.data.feedback_dataset import FeedbackDataset
 from engine.errors import UserError
 from engine.evaluation.report import evaluate
-from engine.frameworks import base_models
+from engine.frameworks import base_models, overlays
 from engine.frameworks.framework import TrainerConfig
-from engine.frameworks.overlays import install
 from engine.frameworks.python_objects import base_from_object, spread_objects
 from engine.frameworks.validation import config_class, validate_config
 from engine.prediction.client import OverlayPredictor
@@ -151,7 +150,7 @@ class ArgillaTrainer:
             update={
                 "base_model": self._base_model,
                 "config": self._config.model_dump(exclude_defaults=True),
-                "versions": package_versions(self._framework.requires),
+                "versions": package_versions(self._framework.requires) | self._overlay_versions(),
             }
         )
         run_dir = _run_directory(Path(output_dir))
@@ -171,7 +170,7 @@ class ArgillaTrainer:
 
     def _train_apart(self, work: RunDirectory, base: str) -> dict[str, Any]:
         """Train in a process of its own, whose packages are the overlay's; → figures of the report."""
-        install(self._overlay, PrintReport())
+        overlays.install(self._overlay, PrintReport())
         self._prepared.data.save(work.data_dir)
         changed = self._config.model_dump(mode="json", exclude_defaults=True)
         work.write_spec(self._spec.model_copy(update={"base_model": base, "config": changed}))
@@ -202,6 +201,9 @@ class ArgillaTrainer:
     @property
     def _overlay(self) -> str | None:
         return self._framework.overlays.get(self._task.task)
+
+    def _overlay_versions(self) -> dict[str, str]:
+        return overlays.versions(self._overlay) if self._overlay else {}
 
     def save(self, output_dir: str | Path, generate_card: bool = True) -> None:
         """Copy the trained model to `output_dir`, with its card."""

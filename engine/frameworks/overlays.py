@@ -10,6 +10,8 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -53,7 +55,36 @@ def folder(name: str) -> Path:
 
 
 def is_installed(name: str) -> bool:
-    return (folder(name) / COMPLETE).is_file()
+    """Whether the overlay is there with all of its packages; what is inside them is seen when they are imported."""
+    found = folder(name)
+    return (found / COMPLETE).is_file() and all((found / module).is_dir() for module in provides(name))
+
+
+def provides(name: str) -> set[str]:
+    """Top-level packages that come from the overlay."""
+    return {package.replace("-", "_") for package in versions(name)}
+
+
+def versions(name: str) -> dict[str, str]:
+    """Package → version of what the overlay holds."""
+    return dict(requirement.split("==") for requirement in OVERLAYS[name].requirements)
+
+
+@contextmanager
+def importing(name: str) -> Iterator[None]:
+    """Around the import of an overlay's packages: raises UserError when they are damaged, and forgets the overlay.
+
+    The next run installs it anew. Everything else goes on without it.
+    """
+    try:
+        yield
+    except ImportError as error:
+        with suppress(OSError):  # an image's own overlays may be read-only
+            (folder(name) / COMPLETE).unlink(missing_ok=True)
+        raise UserError(
+            f"The packages of this choice alone ({', '.join(OVERLAYS[name].requirements)}) can't be loaded: {error}.",
+            f"Start again, and they are downloaded anew; or run: python -m engine overlays {name}.",
+        ) from error
 
 
 def python_path(name: str | None) -> str:

@@ -95,7 +95,7 @@ def spawn(
 
 def run_in_child(verb: str, folder: Path, overlay: str | None) -> JobStatus:
     """Run a job in a child and wait for it, its output on this terminal: for scripts. → how it ended."""
-    env = worker_environment(PYTHONPATH=python_path(overlay))
+    env = worker_environment(HF_HUB_OFFLINE="1", PYTHONPATH=python_path(overlay))
     command = [sys.executable, "-m", "engine", verb, str(folder)]
     subprocess.run(command, env=env, cwd=folder, stdin=subprocess.DEVNULL)
     return status(folder)
