@@ -207,14 +207,14 @@ def load_causal_lm(base: str, config: TrlConfig | None = None) -> Any:
     import torch
     from transformers import AutoModelForCausalLM
 
-    quantized = _four_bits(config) if config is not None and config.load_in_4bit else {}
+    quantized = four_bits(config) if config is not None and config.load_in_4bit else {}
     with _hf.quiet():
         return AutoModelForCausalLM.from_pretrained(
             base, use_safetensors=True, trust_remote_code=False, dtype=torch.float32, **quantized
         )
 
 
-def _four_bits(config: TrlConfig) -> dict[str, Any]:
+def four_bits(config: TrlConfig) -> dict[str, Any]:
     import torch
 
     if on_cpu(config) or not torch.cuda.is_available():
