@@ -70,9 +70,9 @@ def fitting_tasks(dataset: FeedbackDataset) -> dict[str, dict[str, str]]:
 def lacking(task: Task, dataset: FeedbackDataset) -> str:
     """Why a task does not fit the data: the roles that none of its columns can take."""
     found = task.candidates(dataset)
-    needed = {role: about for role, about in task.roles.items() if not found[role]}
-    required = {role: about for role, about in needed.items() if not about.optional} or needed
-    return sentences.lacks(list(required.values()))
+    needed = [about for role, about in task.roles.items() if not found[role]]
+    required = [about for about in needed if not about.optional]
+    return sentences.lacks(required or (needed if len(needed) == len(task.roles) else []))
 
 
 def takes_strategy(task: Task) -> bool:

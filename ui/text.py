@@ -254,6 +254,7 @@ PREDICT_OPTIONS = "How it writes"
 OPTIONS_WRONG = "One of the settings under “How it writes” is out of its bounds."
 OPTIONS_WRONG_HINT = "Correct it; nothing was predicted."
 WAITING = "…"
+ASKING = "Asking the model; the first time it has to be loaded, which takes a moment …"
 SPAN_HEADERS = ("Text", "Label", "Score")
 NO_SPANS = "It found nothing to mark in this text."
 NO_ANSWER = "It found no answer here."

@@ -68,7 +68,7 @@ class TrainTab(Tab):
             fields = forms.fields_of(choices.config_class(address).model_json_schema())
             runs = {field.name: self._runs(field.tasks) for field in fields if field.kind == "run"}
             drawn = forms.draw(fields, forms.flat_values(fields, address.config), runs)
-            self._wire_form(fields, list(drawn.values()))
+            self._wire_form(fields, drawn)
 
     def _runs(self, tasks: tuple[str, ...]) -> list[tuple[str, str]]:
         """Finished runs of these tasks, for a setting that names one by its id."""
@@ -76,11 +76,12 @@ class TrainTab(Tab):
         found = [run for run in supervisor.runs() if run.state == "finished" and run.task in tasks]
         return [(sentences.run_choice(run, time.time()), run.id) for run in found]
 
-    def _wire_form(self, fields: list[forms.FormField], parts: list[Any]) -> None:
+    def _wire_form(self, fields: list[forms.FormField], drawn: dict[str, Any]) -> None:
         """Listeners that read the form: they live as long as this drawing of it."""
+        parts = list(drawn.values())  # in the order in which they are drawn, which is not that of the fields
 
         def chosen(address: Address, entered: tuple[Any, ...]) -> Address:
-            named = dict(zip((field.name for field in fields), entered, strict=True))
+            named = dict(zip(drawn, entered, strict=True))
             return address.having(config=forms.changed_values(fields, named))
 
         def typed(asked: Asked, *entered: Any) -> Updates:

@@ -64,7 +64,7 @@ def test_csv_with_joined_labels_becomes_a_transformers_model(page: Page, tmp_pat
     expect(page.locator("#predict-said")).to_contain_text("From 0.50 on: ")
     page.get_by_text("Predict a whole file").click()
     page.set_input_files("#predict-file input[type=file]", file)
-    page.locator("#predict-column input, #predict-column textarea").first.fill("message")
+    page.locator("#predict-column-text input, #predict-column-text textarea").first.fill("message")
     page.click("#predict-file-go")
     expect(page.locator("#predict-file-bar")).to_contain_text("Done: 160 rows.")
     expect(page.locator("#predict-made")).to_contain_text("messages-predictions")

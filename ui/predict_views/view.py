@@ -142,9 +142,9 @@ class View(ABC):
         self.trial.listen(self.example.input, self.take_example, taken, [*outputs, *self.inputs])
 
     def predict(self, _asked: Asked, *entered: Any) -> Iterator[Updates]:
-        given = self.read(*entered[: len(self.inputs)])
+        given, options = self.read(*entered[: len(self.inputs)]), self.chosen_options(entered[len(self.inputs) :])
         yield {self.expected: ""}
-        yield from self.show(given, self.chosen_options(entered[len(self.inputs) :]))
+        yield from self._asking(given, options)
 
     def take_example(self, _asked: Asked, index: int | None, *options: Any) -> Iterator[Updates]:
         if index is None or not 0 <= index < len(self.trial.examples):
@@ -152,7 +152,13 @@ class View(ABC):
         example = self.trial.examples[index]
         filled = dict(zip(self.inputs, self.enter(example["input"]), strict=True))
         yield filled | {self.expected: self.show_expected(example)}
-        yield from self.show(self.read(*filled.values()), self.chosen_options(options))
+        yield from self._asking(self.read(*filled.values()), self.chosen_options(options))
+
+    def _asking(self, given: Input, options: dict[str, Any]) -> Iterator[Updates]:
+        """What `show` gives; before it, that the model is being asked: the first time it has to be loaded."""
+        yield {self.said: markup.line(text.ASKING, subdued=True)}
+        for updates in self.show(given, options):
+            yield {self.said: ""} | updates
 
     def chosen_options(self, entered: Sequence[Any]) -> dict[str, Any]:
         """What differs from the defaults of the task's options. Raises UserError for a value out of bounds."""
