@@ -85,9 +85,17 @@ def _rewritten(table: pa.Table, about: dict[str, Any]) -> Iterator[list[Message]
 
 
 def _chats(table: pa.Table, about: dict[str, Any]) -> Iterator[list[Message]]:
+    """Each up to the assistant's last answer: the provider takes no other end, and nothing is learned from one."""
     for batch in table.select(["messages"]).to_batches():
         for row in batch.to_pylist():
-            yield question(row["messages"], about)
+            said = question(row["messages"], about)
+            yield said[: len(said) - unanswered(said)]
+
+
+def unanswered(messages: list[Message]) -> int:
+    """How many messages follow the assistant's last one; none where it never speaks, which the rules refuse."""
+    turns = [message["role"] for message in messages]
+    return turns[::-1].index("assistant") if "assistant" in turns else 0
 
 
 Examples = Callable[[pa.Table, dict[str, Any]], Iterator[list[Message]]]
@@ -139,8 +147,14 @@ def check_rules(table: pa.Table, about: dict[str, Any], path: Path, report: Repo
         )
     if long:
         report.note(
-            f"{long:,} of {len(table):,} {split} rows may be longer than {LONGEST_ROW:,} tokens; the provider cuts their end."
+            f"{long:,} of {len(table):,} {split} rows may be longer than {LONGEST_ROW:,} tokens; their end is cut."
         )
+    ends = (
+        [unanswered(messages) for messages in table["messages"].to_pylist()] if "messages" in table.schema.names else []
+    )
+    if any(ends):
+        count = sum(map(bool, ends))
+        report.note(f"{count:,} {split} conversations go on after the last answer; that end is left out.")
     if training and len(table) < ADVISED_ROWS:
         report.note(f"{len(table)} training rows are few; the provider advises {ADVISED_ROWS} to 100.")
 

@@ -36,6 +36,8 @@ class OpenAI(Framework):
     requires: ClassVar[tuple[str, ...]] = ("openai",)
     configs: ClassVar[dict[str, type[TrainerConfig]]] = {
         "text-classification": InstructedConfig,
+        "text2text": InstructedConfig,
+        "chat-completion": OpenAIConfig,
     }
     base_models: ClassVar[dict[str, tuple[SuggestedModel, ...]]] = dict.fromkeys(configs, SUGGESTED)
     library_name: ClassVar[str] = "openai"

@@ -14,8 +14,8 @@ from engine.publishing.model_card import build_card
 from engine.publishing.provenance import base_model_of, source_name, suggested_name
 from engine.runs.run_directory import RunDirectory, RunSpec
 
-# rows of the data (texts of mistakes and examples), what a cell printed, and paths of this machine
-KEPT_HERE = frozenset({"mistakes", "examples", "printed", "path", "folder"})
+# rows of the data (texts of mistakes, samples and examples), what a cell printed, and paths of this machine
+KEPT_HERE = frozenset({"mistakes", "samples", "examples", "printed", "path", "folder"})
 SKIPPED = frozenset({"README.md", ".DS_Store"})  # the library's own card gives way to ours
 COMPRESSED_ALREADY = (".safetensors", ".gz", ".zip", ".npz")
 

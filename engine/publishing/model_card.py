@@ -111,7 +111,9 @@ def _what(spec: RunSpec, report: dict[str, Any], base: BaseModel) -> str:
 def _results(spec: RunSpec, report: dict[str, Any]) -> str:
     figures, n = report.get("metrics"), report.get("n") or {}
     if not figures and n.get("test"):
-        return f"## How good it is\n\n{_count(n['test'], 'row')} were held out from training, but no figure was computed."
+        return (
+            f"## How good it is\n\n{_count(n['test'], 'row')} were held out from training, but no figure was computed."
+        )
     if not figures:
         return (
             "## How good it is\n\nNo rows were held out from training, so nothing here says how good it is"

@@ -84,6 +84,17 @@ def test_chats_are_sent_as_they_are() -> None:
     assert list(rows.examples(given, rows.about_task("chat-completion", "", {}))) == [chat]
 
 
+def test_what_follows_the_last_answer_is_left_out_and_noted(tmp_path: Path) -> None:
+    asked, answered = {"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello"}
+    chats = [[asked, answered, asked, asked], *[[asked, answered]] * 59]
+    given = pa.table({"record_id": [str(i) for i in range(60)], "messages": chats})
+    told, about_chat = Told(), rows.about_task("chat-completion", "", {})
+    path = rows.write_jsonl(given, about_chat, tmp_path / "train.jsonl")
+    rows.check_rules(given, about_chat, path, told, training=True)
+    assert next(rows.examples(given, about_chat)) == [asked, answered]
+    assert told.notes == ["1 training conversations go on after the last answer; that end is left out."]
+
+
 # ---- the provider's rules -------------------------------------------------------------------------------------------
 
 
@@ -114,7 +125,7 @@ def test_fewer_than_ten_training_rows_are_refused(tmp_path: Path) -> None:
 def test_few_rows_and_long_rows_are_noted(tmp_path: Path) -> None:
     given = pa.concat_tables([table(10), pa.table({"record_id": ["x"], "text": ["a" * 300_000], "label": ["billing"]})])
     assert check(given, tmp_path).notes == [
-        "1 of 11 training rows may be longer than 65,536 tokens; the provider cuts their end.",
+        "1 of 11 training rows may be longer than 65,536 tokens; their end is cut.",
         "11 training rows are few; the provider advises 50 to 100.",
     ]
     assert check(table(60), tmp_path).notes == []
