@@ -10,7 +10,7 @@ from engine.errors import UserError
 from engine.evaluation.report import evaluate
 from engine.frameworks import base_models, overlays
 from engine.frameworks.framework import TrainerConfig
-from engine.frameworks.python_objects import base_from_object, spread_objects
+from engine.frameworks.python_objects import base_from_object, models_as_folders, spread_objects
 from engine.frameworks.validation import config_class, validate_config
 from engine.prediction.client import OverlayPredictor
 from engine.registry import FRAMEWORKS, TASKS
@@ -116,9 +116,11 @@ class ArgillaTrainer:
     def update_config(self, **kwargs: Any) -> None:
         """Change hyperparameters. Unknown keys and values out of bounds are refused; nothing changes then.
 
-        The framework's own objects are taken too: `peft_config=LoraConfig(r=4)`, `args=TrainingArguments(...)`.
+        The framework's own objects are taken too: `peft_config=LoraConfig(r=4)`, `args=TrainingArguments(...)`, and
+        a model or pipeline for a reward model.
         """
-        values = spread_objects(self._framework, type(self._config), kwargs)
+        given = models_as_folders(type(self._config), kwargs, self._scratch and self._scratch.name)
+        values = spread_objects(self._framework, type(self._config), given)
         merged = self._config.model_dump() | values
         self._config = validate_config(self._framework.name, self._task.task, merged)
 
@@ -144,6 +146,9 @@ class ArgillaTrainer:
         if base is None:
             base = base_models.fetch(self._base_model, token=Settings.from_env().hf_token or None, report=report)
         self._framework.check_base(base, self._task.task)
+        for name in self._framework.other_models(self._config, self._task.task):
+            base_models.fetch(name, token=Settings.from_env().hf_token or None, report=report)
+        self._framework.check_config(self._config, self._task.task)
         work = RunDirectory(Path(tempfile.mkdtemp(dir=self._scratch.name)))
         figures = self._train_here(work, base, report) if self._overlay is None else self._train_apart(work, base)
         spec = self._spec.model_copy(
@@ -166,7 +171,7 @@ class ArgillaTrainer:
         """Train in this process; → figures of the report."""
         task, data = self._task.task, self._prepared.data
         self._framework.train(self._config, task, data, base, work.model_dir, report)
-        return evaluate(self._framework.name, task, data, work.model_dir, report, base)
+        return evaluate(self._framework.name, task, data, work.model_dir, report, base, self._config)
 
     def _train_apart(self, work: RunDirectory, base: str) -> dict[str, Any]:
         """Train in a process of its own, whose packages are the overlay's; → figures of the report."""

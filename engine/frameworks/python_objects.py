@@ -5,6 +5,7 @@ So a framework, and a run file, only ever see paths and values. Called by Argill
 
 import dataclasses
 import shutil
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +53,27 @@ def _save_tokenizer(tokenizer: Any, folder: Path) -> None:
             "Pass a Transformers tokenizer or its name.",
         )
     tokenizer.save_pretrained(folder)
+
+
+def models_as_folders(config: type[TrainerConfig], kwargs: dict[str, Any], scratch: str | None) -> dict[str, Any]:
+    """`kwargs` with every model, pipeline or path given for a hyperparameter that names a model turned into a folder.
+
+    Models are written into new folders of `scratch`, or of the system's place for such.
+    """
+    values = dict(kwargs)
+    for name, value in kwargs.items():
+        extra = getattr(config.model_fields.get(name), "json_schema_extra", None) or {}
+        if not extra.get("model_folder") or isinstance(value, str) or value is None:
+            continue
+        if isinstance(value, Path):
+            values[name] = str(value)
+            continue
+        folder = Path(tempfile.mkdtemp(prefix=f"{name}-", dir=scratch))
+        model, tokenizer = getattr(value, "model", value), getattr(value, "tokenizer", None)
+        is_pipeline = hasattr(model, "save_pretrained") and tokenizer is not None
+        base_from_object(model if is_pipeline else value, tokenizer if is_pipeline else None, folder)
+        values[name] = str(folder)
+    return values
 
 
 def spread_objects(framework: Framework, config: type[TrainerConfig], kwargs: dict[str, Any]) -> dict[str, Any]:

@@ -24,10 +24,12 @@ def run_file(path: Path, settings: Settings) -> int:
     try:
         spec = _with_dataset(spec, path, supervisor)
         framework, task = FRAMEWORKS[spec.framework], spec.task["task"]
-        framework.check_run_file(validate_config(spec.framework, task, spec.config))
+        config = validate_config(spec.framework, task, spec.config)
+        framework.check_run_file(config)
         overlay = framework.overlays.get(task)
-        if framework.locate_base(spec.base_model) is None or (overlay and not overlays.is_installed(overlay)):
-            fetch_id = supervisor.fetch(spec.framework, task, spec.base_model, settings.hf_token or None)
+        lacking = framework.locate_base(spec.base_model) is None or framework.other_models(config, task)
+        if lacking or (overlay and not overlays.is_installed(overlay)):
+            fetch_id = supervisor.fetch(spec.framework, task, spec.base_model, settings.hf_token or None, spec.config)
             _follow(settings.data_root / "fetches" / fetch_id, f"base model {spec.base_model}")
         run_dir = supervisor.run(supervisor.start(spec))
         print(f"run {run_dir.id}", flush=True)

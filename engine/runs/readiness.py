@@ -76,10 +76,10 @@ def readiness(spec: RunSpec, rows: RowsCheck, *, pace: float | None = None) -> R
     missing = framework.missing()
     if missing:
         result.blocking.append(f"{framework.label} is not installed here: {', '.join(missing)} is missing.")
-    _check(result, lambda: validate_config(spec.framework, spec.task["task"], spec.config))
+    _check(result, lambda: _check_config(result, framework, spec))
     overlay = framework.overlays.get(spec.task["task"])
     if overlay and not overlays.is_installed(overlay):
-        result.fetchable = not result.blocking
+        result.fetchable = result.fetchable or not result.blocking
         result.blocking.append(" ".join(overlays.not_installed(overlay)))
     _check(result, lambda: _check_base(result, framework, spec))
     if pace is not None and result.sizes:
@@ -92,6 +92,16 @@ def _check(result: Readiness, look: Callable[[], Any]) -> None:
         look()
     except UserError as error:
         result.blocking.append(str(error))
+
+
+def _check_config(result: Readiness, framework: Framework, spec: RunSpec) -> None:
+    task = spec.task["task"]
+    config = validate_config(spec.framework, task, spec.config)
+    missing = framework.other_models(config, task)
+    if missing:
+        result.fetchable = not result.blocking
+        raise UserError(f"{', '.join(missing)} is not on this machine yet.", "It will be downloaded first.")
+    framework.check_config(config, task)
 
 
 def _check_base(result: Readiness, framework: Framework, spec: RunSpec) -> None:

@@ -17,6 +17,7 @@ from typing import Any
 from engine.data.feedback_dataset import SCHEMA_FILE, FeedbackDataset
 from engine.errors import UserError
 from engine.frameworks.framework import Framework, SuggestedModel
+from engine.frameworks.validation import validate_config
 from engine.prediction.client import PredictClient
 from engine.registry import FRAMEWORKS
 from engine.runs import job
@@ -92,8 +93,16 @@ class Supervisor:
     def _fetches(self) -> Path:
         return self.settings.data_root / "fetches"
 
-    def fetch(self, framework: str, task: str, base_model: str, token: str | None = None) -> str:
-        """Start downloading what this choice needs and lacks, unless that is under way: its overlay and base model.
+    def fetch(
+        self,
+        framework: str,
+        task: str,
+        base_model: str,
+        token: str | None = None,
+        config: dict[str, Any] | None = None,
+    ) -> str:
+        """Start downloading what this choice needs and lacks, unless that is under way: its overlay, its base model,
+        and the models that its hyperparameters `config` name.
 
         Returns the id to ask `fetch_status` for.
         """
@@ -103,6 +112,8 @@ class Supervisor:
         if not job.status(folder).state == "running":
             (folder / "events.jsonl").unlink(missing_ok=True)
             request = {"base_model": base_model, "overlay": FRAMEWORKS[framework].overlays.get(task)}
+            others = FRAMEWORKS[framework].other_models(validate_config(framework, task, config or {}), task)
+            request |= {"models": others}
             write_text(folder / REQUEST, json.dumps(request))
             job.spawn("fetch", folder, secret={"token": token} if token else None, offline=False)
         return fetch_id

@@ -40,11 +40,13 @@ def import_dataset(folder: Path, secrets: dict[str, str], report: Report) -> dic
 
 
 def fetch(folder: Path, secrets: dict[str, str], report: Report) -> dict[str, Any]:
-    """Install the overlay and download the base model named in request.json, where they are not here yet."""
+    """Install the overlay and download the base and other models named in request.json, where they are not here."""
     request = json.loads((folder / REQUEST).read_text(encoding="utf-8"))
     if request.get("overlay"):
         overlays.install(request["overlay"], report)
     report.stage("downloading")
+    for name in request.get("models", ()):
+        base_models.fetch(name, token=secrets.get("token"), report=report)
     return {"path": str(base_models.fetch(request["base_model"], token=secrets.get("token"), report=report))}
 
 
@@ -98,11 +100,12 @@ def _fit(run_dir: RunDirectory, data: TaskData, secrets: dict[str, str], report:
             f"The base model {spec.base_model!r} is not on this machine.", "Fetch it first, or give a local folder."
         )
     framework.check_base(base, task)
+    framework.check_config(config, task)
     hand_over(framework, secrets)
     started = time.monotonic()
     framework.train(config, task, data, base, run_dir.model_dir, report)
     seconds = round(time.monotonic() - started, 2)
-    figures = evaluate(spec.framework, task, data, run_dir.model_dir, report, base)
+    figures = evaluate(spec.framework, task, data, run_dir.model_dir, report, base, config)
     return figures | {"seconds": {"train": seconds} | figures.get("seconds", {})}
 
 
