@@ -1,28 +1,84 @@
-"""What the frameworks built on Hugging Face's Trainer share, as functions: loading, tokenising, training, predicting.
+"""What the frameworks built on Hugging Face's Trainer share, as functions: loading, training, what is told of it.
 
-Called by transformers.py, peft.py and setfit.py inside their train and load. Knows no framework's name.
+Called by transformers.py, peft.py and others inside their train and load. Knows no framework's name; what differs
+between tasks stands in a module each (a Cell): _hf_labels, _hf_tokens, _hf_answers, _hf_seq2seq.
 """
 
+import json
 import math
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import numpy as np
-import pyarrow as pa
+from typing import Any, Protocol
 
 from engine.errors import UserError
-from engine.frameworks import _classification as classification
 from engine.frameworks._hf_arguments import training_arguments
-from engine.frameworks._hf_config import HfLoopConfig, HfTrainingConfig
+from engine.frameworks._hf_config import HfLoopConfig
+from engine.frameworks.framework import Predictor
 from engine.runs.events import Report
 from engine.tasks.task import TaskData
 
 # Ends of the figures of a validation that say nothing about the model.
 OF_THE_MACHINE = ("_runtime", "_per_second", "_num_tokens", "_preparation_time")
 LONGEST = 512  # tokens, where neither the config nor the base model says less
+WRITERS = ("ForCausalLM", "LMHeadModel")  # ends of the names of models that read from left to right
+
+
+@dataclass(frozen=True)
+class Learning:
+    """What one task gives the Trainer: rows as tokens (datasets), their collator, and how a validation is measured.
+
+    `figures`: the Trainer's EvalPrediction → name → number. `shrink`: logits → what of them `figures` needs.
+    """
+
+    train: Any
+    validation: Any | None
+    collator: Any
+    figures: Callable[[Any], dict[str, float]] | None = None
+    shrink: Callable[..., Any] | None = None
+    loss: Callable[..., Any] | None = None  # in place of the model's own
+
+
+class Cell(Protocol):
+    """One task as the Trainer learns it: a module beside this one."""
+
+    MODEL: str  # transformers' class that loads it: "AutoModelForTokenClassification"
+    TRAINER: str  # "": Trainer and TrainingArguments; "Seq2Seq": those of that name
+
+    def check_base(self, base: str) -> None:
+        """Raise UserError when the model at `base` is of a kind that can't learn the task. Reads its config only."""
+
+    def new_model(self, base: str, tokenizer: Any, info: dict[str, Any]) -> Any:
+        """The base model, with a new layer for the task where it needs one."""
+
+    def best_by(self, config: Any, info: dict[str, Any]) -> str:
+        """The validation figure that chooses the best checkpoint; loss: the lowest."""
+
+    def arguments(self, config: Any) -> dict[str, Any]:
+        """Arguments of the Trainer beside the hyperparameters."""
+
+    def learning(self, model: Any, tokenizer: Any, config: Any, data: TaskData, report: Report) -> Learning:
+        """The rows for the Trainer; what is cut or lost of them is told."""
+
+    def predictor(self, model: Any, tokenizer: Any) -> Predictor:
+        """A trained model, ready to predict."""
+
+    def usage(self, repo_id: str) -> str:
+        """Lines that load the published model and predict with transformers itself."""
+
+
+class AdaptedCell(Cell, Protocol):
+    """One that an adapter can learn."""
+
+    PEFT_TYPE: str  # peft's name for the kind of model: "TOKEN_CLS"
+
+    def info_of(self, config: Any) -> dict[str, Any]:
+        """The task's info, as far as `new_model` needs it, from a saved model's config."""
+
+    def adapter_usage(self, repo_id: str) -> str:
+        """Lines that load the published adapter and predict with peft itself."""
 
 
 @contextmanager
@@ -47,6 +103,32 @@ def check_base(base: str, framework: str) -> None:
         raise UserError(
             f"The base model {base} is not a Transformers model, so {framework} can't train it.",
             "Choose a model with a config.json and safetensors weights, such as distilbert/distilroberta-base.",
+        )
+
+
+def check_encoder(base: str, task: str) -> None:
+    """Raise UserError unless the model at `base` is an encoder, which reads a text in both directions at once."""
+    config = json.loads((Path(base) / "config.json").read_text(encoding="utf-8"))
+    kinds = config.get("architectures") or []
+    named = ", ".join(kinds) or config.get("model_type", "of an unknown kind")
+    hint = "Choose an encoder such as distilbert/distilroberta-base or answerdotai/ModernBERT-base."
+    if config.get("is_encoder_decoder"):
+        raise UserError(f"The base model ({named}) turns texts into texts; {task} needs an encoder.", hint)
+    if config.get("is_decoder") or any(kind.endswith(WRITERS) for kind in kinds):
+        raise UserError(
+            f"The base model ({named}) is a decoder: it reads from left to right, and never sees what follows a word. "
+            f"{task} needs an encoder.",
+            hint,
+        )
+
+
+def check_offsets(tokenizer: Any, task: str) -> None:
+    """Raise UserError for a tokenizer that can't say which characters a token stands for."""
+    if not tokenizer.is_fast:
+        raise UserError(
+            f"The base model's tokenizer ({type(tokenizer).__name__}) does not say which characters a token stands "
+            f"for, as {task.lower()} needs.",
+            "Choose a base model with a fast tokenizer (a tokenizer.json), such as distilbert/distilroberta-base.",
         )
 
 
@@ -85,20 +167,14 @@ def load_tokenizer(base: str) -> Any:
     return tokenizer
 
 
-def load_classifier(base: str, tokenizer: Any, info: dict[str, Any], **kwargs: Any) -> Any:
-    """The base model with a new classification layer, one output a class in the question's order."""
+def load_base(auto: str, base: str, tokenizer: Any, **kwargs: Any) -> Any:
+    """The base model as transformers' class `auto`, in 32 bits; a layer that the task needs and it lacks is new."""
     import torch
-    from transformers import AutoModelForSequenceClassification
+    import transformers
 
-    classes = info["classes"]
     with quiet():
-        model = AutoModelForSequenceClassification.from_pretrained(
+        model = getattr(transformers, auto).from_pretrained(
             base,
-            num_labels=len(classes),
-            id2label=dict(enumerate(classes)),
-            label2id={label: i for i, label in enumerate(classes)},
-            problem_type="multi_label_classification" if info["multi_label"] else "single_label_classification",
-            ignore_mismatched_sizes=True,  # a base that classified into another number of labels gets a new layer
             use_safetensors=True,
             trust_remote_code=False,
             dtype=torch.float32,  # transformers 5 would otherwise train half-precision checkpoints in half precision
@@ -108,6 +184,14 @@ def load_classifier(base: str, tokenizer: Any, info: dict[str, Any], **kwargs: A
         model.resize_token_embeddings(len(tokenizer))
     model.config.pad_token_id = tokenizer.pad_token_id
     return model
+
+
+def load_trained(auto: str, model_dir: Path) -> Any:
+    """What `save_pretrained` left of a whole model, on this machine's best device."""
+    import transformers
+
+    with quiet():
+        return getattr(transformers, auto).from_pretrained(model_dir, use_safetensors=True).to(best_device())
 
 
 def longest(tokenizer: Any, model_config: Any, wanted: int | None) -> int:
@@ -124,23 +208,8 @@ def longest(tokenizer: Any, model_config: Any, wanted: int | None) -> int:
     return wanted or min(limit, LONGEST)
 
 
-def tokenise(table: pa.Table, info: dict[str, Any], tokenizer: Any, max_length: int) -> tuple[Any, int]:
-    """Canonical rows as a dataset of token ids and labels, without padding, and the number of texts cut."""
-    from datasets import Dataset
-
-    texts, columns, truncated = classification.texts(table), {}, 0
-    for start in range(0, len(texts), 1000):
-        batch = tokenizer(texts[start : start + 1000], truncation=True, max_length=max_length, padding=False)
-        truncated += _count_truncated(tokenizer, batch, texts[start : start + 1000], max_length)
-        for name, values in batch.items():
-            columns.setdefault(name, []).extend(values)
-    arrays = {name: pa.array(values, pa.list_(pa.int32())) for name, values in columns.items()}
-    targets = classification.targets(table, info)
-    arrays["labels"] = pa.array(targets, pa.list_(pa.float32()) if info["multi_label"] else pa.int64())
-    return Dataset(pa.table(arrays)), truncated
-
-
-def _count_truncated(tokenizer: Any, batch: Any, texts: list[str], max_length: int) -> int:
+def count_truncated(tokenizer: Any, batch: Any, texts: list[str], max_length: int) -> int:
+    """How many of `texts`, tokenised as `batch`, were longer than `max_length` tokens."""
     if batch.encodings is not None:
         return sum(bool(encoding.overflowing) for encoding in batch.encodings)
     full = tokenizer(texts, truncation=False, padding=False, verbose=False)["input_ids"]
@@ -153,21 +222,8 @@ def count_longer(tokenizer: Any, texts: list[str], max_length: int) -> int:
     for start in range(0, len(texts), 1000):
         chunk = texts[start : start + 1000]
         batch = tokenizer(chunk, truncation=True, max_length=max_length, padding=False)
-        longer += _count_truncated(tokenizer, batch, chunk, max_length)
+        longer += count_truncated(tokenizer, batch, chunk, max_length)
     return longer
-
-
-def tokenised_splits(data: TaskData, tokenizer: Any, max_length: int, report: Report) -> tuple[Any, Any]:
-    """Training and validation rows as token ids; how many texts were cut is told."""
-    splits = []
-    for name, table in (("training", data.train), ("validation", data.validation)):
-        if table is None:
-            splits.append(None)
-            continue
-        dataset, truncated = tokenise(table, data.info, tokenizer, max_length)
-        classification.note_truncated(report, name, truncated, len(table), max_length)
-        splits.append(dataset)
-    return splits[0], splits[1]
 
 
 def progress_callback(report: Report) -> Any:
@@ -212,72 +268,37 @@ def report_loss(report: Report, state: Any, loss: float | None) -> None:
     print(f"step {state.global_step}/{state.max_steps}  loss {loss:.4f}", flush=True)
 
 
-def weighted_loss(data: TaskData, label_smoothing: float, device: str) -> Any:
-    """A loss in which rare labels count more: weight n / (classes · n of the label), as scikit-learn's “balanced”."""
-    import torch
-    from torch.nn import functional
-
-    targets = np.asarray(classification.targets(data.train, data.info))
-    multi_label, width = data.info["multi_label"], len(data.info["classes"])
-    counts = targets.sum(axis=0) if multi_label else np.bincount(targets, minlength=width)
-    rare = (len(targets) - counts) if multi_label else np.full(width, len(targets) / width)
-    weights = torch.tensor(rare / np.maximum(counts, 1), dtype=torch.float32, device=device)
-
-    def loss(outputs: Any, labels: Any, num_items_in_batch: Any = None) -> Any:
-        if multi_label:
-            total = functional.binary_cross_entropy_with_logits(
-                outputs.logits, labels, pos_weight=weights, reduction="sum"
-            )
-        else:
-            total = functional.cross_entropy(
-                outputs.logits, labels, weight=weights, reduction="sum", label_smoothing=label_smoothing
-            )
-        return total / (labels.numel() if num_items_in_batch is None else num_items_in_batch)
-
-    return loss
-
-
-def fit(model: Any, tokenizer: Any, config: HfTrainingConfig, data: TaskData, out_dir: Path, report: Report) -> Any:
+def fit(model: Any, tokenizer: Any, config: Any, data: TaskData, out_dir: Path, report: Report, cell: Cell) -> Any:
     """Train `model` with transformers' Trainer and return it with its best weights. Checkpoints are removed again."""
-    from transformers import DataCollatorWithPadding, EarlyStoppingCallback, PrinterCallback, Trainer
+    import transformers
 
-    if data.info["multi_label"] and config.label_smoothing_factor:
-        raise UserError(
-            "Label smoothing is for one label a row, and these rows may have several.", "Set label smoothing to 0."
-        )
     checkpoints = out_dir.parent / "checkpoints"
-    arguments = training_arguments(config, data, checkpoints)
-    max_length = longest(tokenizer, model.config, config.max_length)
-    tokenizer.model_max_length = max_length  # saved with the model: whoever loads it cuts texts as in training
-    train_set, validation_set = tokenised_splits(data, tokenizer, max_length, report)
-    weights = config.class_weights == "balanced"
-    trainer = Trainer(
+    kinds = [getattr(transformers, cell.TRAINER + name) for name in ("TrainingArguments", "Trainer")]
+    best_by = cell.best_by(config, data.info)
+    arguments = training_arguments(config, data, checkpoints, kinds[0], best_by, **cell.arguments(config))
+    learning = cell.learning(model, tokenizer, config, data, report)
+    trainer = kinds[1](
         model=model,
         args=arguments,
-        train_dataset=train_set,
-        eval_dataset=validation_set,
+        train_dataset=learning.train,
+        eval_dataset=learning.validation,
         processing_class=tokenizer,
-        data_collator=DataCollatorWithPadding(tokenizer),
-        compute_metrics=lambda output: evaluate(output, data.info),
-        compute_loss_func=weighted_loss(data, config.label_smoothing_factor, arguments.device) if weights else None,
+        data_collator=learning.collator,
+        compute_metrics=learning.figures,
+        preprocess_logits_for_metrics=learning.shrink,
+        compute_loss_func=learning.loss,
         callbacks=[progress_callback(report)],
     )
-    trainer.remove_callback(PrinterCallback)
+    trainer.remove_callback(transformers.PrinterCallback)
     if arguments.eval_strategy != "no" and config.early_stopping_patience:
-        trainer.add_callback(EarlyStoppingCallback(config.early_stopping_patience, config.early_stopping_threshold))
+        stopping = (config.early_stopping_patience, config.early_stopping_threshold)
+        trainer.add_callback(transformers.EarlyStoppingCallback(*stopping))
     report.stage("training")
     with quiet(), memory_errors(config.per_device_train_batch_size):
         trainer.train()
     note_end(report, trainer.state, arguments, data)
     shutil.rmtree(checkpoints, ignore_errors=True)
     return trainer.model
-
-
-def evaluate(output: Any, info: dict[str, Any]) -> dict[str, float]:
-    """accuracy and F1 of the Trainer's logits (n_rows, n_classes)."""
-    logits = output.predictions[0] if isinstance(output.predictions, tuple) else output.predictions
-    predicted = (logits >= 0).astype(int) if info["multi_label"] else logits.argmax(axis=-1)
-    return classification.scores(output.label_ids, predicted, info)
 
 
 def note_end(report: Report, state: Any, arguments: Any, data: TaskData) -> None:
@@ -306,34 +327,6 @@ def memory_errors(batch_size: int) -> Iterator[None]:
             f"The GPU ran out of memory with a batch of {batch_size} rows.",
             "Lower the batch size and raise gradient accumulation, shorten the longest text, or take a smaller model.",
         ) from error
-
-
-class SequenceClassifier:
-    """A loaded classifier. `predict`: texts → every class as {"label", "score"}, best first."""
-
-    def __init__(self, model: Any, tokenizer: Any, batch_size: int = 32) -> None:
-        self.model, self.tokenizer, self.batch_size = model.eval(), tokenizer, batch_size
-        config = model.config
-        self.classes = [config.id2label[i] for i in range(config.num_labels)]
-        self.multi_label = config.problem_type == "multi_label_classification"
-
-    def predict(self, inputs: Sequence[str]) -> list[list[dict[str, Any]]]:
-        texts = classification.checked_inputs(inputs)
-        outputs: list[Any] = [None] * len(texts)
-        order = sorted(range(len(texts)), key=lambda i: len(texts[i]))  # texts of one length waste no padding
-        for start in range(0, len(order), self.batch_size):
-            chosen = order[start : start + self.batch_size]
-            for i, row in zip(chosen, self._probabilities([texts[i] for i in chosen]), strict=True):
-                outputs[i] = classification.ranked(self.classes, row)
-        return outputs
-
-    def _probabilities(self, texts: list[str]) -> list[list[float]]:
-        import torch
-
-        batch = self.tokenizer(texts, truncation=True, padding=True, return_tensors="pt").to(self.model.device)
-        with torch.inference_mode():
-            logits = self.model(**batch).logits.float()
-        return (logits.sigmoid() if self.multi_label else logits.softmax(dim=-1)).tolist()
 
 
 def best_device() -> str:

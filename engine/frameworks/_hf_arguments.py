@@ -10,8 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.errors import UserError
-from engine.frameworks import _classification as classification
-from engine.frameworks._hf_config import RESERVED, HfLoopConfig, HfTrainingConfig, is_reserved
+from engine.frameworks._hf_config import RESERVED, HfLoopConfig, is_reserved
 from engine.tasks.task import TaskData
 
 
@@ -38,31 +37,31 @@ def validated_arguments(given: dict[str, Any], upstream: type, knobs: set[str], 
     return given
 
 
-def training_arguments(config: HfTrainingConfig, data: TaskData, checkpoints: Path) -> Any:
-    """transformers.TrainingArguments for this run: nothing is written outside `checkpoints`, nothing sent anywhere."""
-    from transformers import TrainingArguments
-
-    names = {field.name for field in dataclasses.fields(TrainingArguments)}
-    own = {name: value for name, value in config.model_dump().items() if name in names}
-    extra = validated_arguments(config.extra_arguments, TrainingArguments, set(type(config).model_fields), RESERVED)
+def training_arguments(
+    config: HfLoopConfig, data: TaskData, checkpoints: Path, upstream: type, best_by: str, **own: Any
+) -> Any:
+    """transformers' arguments of class `upstream` for this run: nothing is written outside `checkpoints`, nothing sent
+    anywhere. `best_by`: the validation figure of the best checkpoint. `own`: arguments stronger than hyperparameters.
+    """
+    names = {field.name for field in dataclasses.fields(upstream)}
+    values = {name: value for name, value in config.model_dump().items() if name in names}
+    extra = validated_arguments(config.extra_arguments, upstream, set(type(config).model_fields), RESERVED)
     validates = data.validation is not None and config.eval_strategy != "no"
     selects = validates and config.load_best_model_at_end
-    metric = config.metric_for_best_model or classification.primary_metric(data.info)
     eval_steps = config.eval_steps or max(1, total_steps(config, len(data.train)) // 10)
-    own |= {
+    values |= {
         "dataloader_pin_memory": not on_cpu(config),
         "eval_strategy": config.eval_strategy if validates else "no",
         "eval_steps": eval_steps,
         "save_strategy": config.eval_strategy if selects else "no",
         "save_steps": eval_steps,
         "load_best_model_at_end": selects,
-        "metric_for_best_model": metric if validates else None,
-        "greater_is_better": metric != "loss",
+        "metric_for_best_model": best_by if validates else None,
+        "greater_is_better": best_by != "loss",
     }
     try:
-        return TrainingArguments(
-            **(own | extra),
-            **precision(config),
+        return upstream(
+            **(values | extra | precision(config) | own),
             output_dir=str(checkpoints),
             save_total_limit=1,
             save_only_model=True,

@@ -124,6 +124,75 @@ class HfTrainingConfig(HfLoopConfig):
     )
 
 
+class HfTokensConfig(HfLoopConfig):
+    """What transformers' Trainer is told for token classification."""
+
+    max_length: int | None = knob(
+        None,
+        "Window",
+        "Tokens read at once; longer texts are read in windows that overlap. Empty: what the base model can read, at "
+        "most 512.",
+        level="basic",
+        ge=8,
+        le=131072,
+    )
+    label_smoothing_factor: float = knob(
+        0.0, "Label smoothing", "Share of certainty taken from the right tag of each word.", ge=0, lt=1
+    )
+    metric_for_best_model: Literal["f1", "precision", "recall", "tag_accuracy", "loss"] | None = knob(
+        None, "Best by", "Empty: F1 of whole spans."
+    )
+
+
+class HfAnswersConfig(HfLoopConfig):
+    """What transformers' Trainer is told for question answering. Windows as in transformers' run_qa.py."""
+
+    max_length: int | None = knob(
+        None,
+        "Window",
+        "Tokens of question and context read at once; longer contexts are read in windows that overlap. Empty: what "
+        "the base model can read, at most 384.",
+        level="basic",
+        ge=32,
+        le=131072,
+    )
+    doc_stride: int = knob(
+        128, "Overlap of windows", "Tokens of the context; at most a third of the window is shared.", ge=0, le=65536
+    )
+    max_answer_length: int = knob(30, "Longest answer", "In tokens; longer ones are never predicted.", ge=1, le=4096)
+    metric_for_best_model: Literal["f1", "exact_match", "loss"] | None = knob(None, "Best by", "Empty: F1.")
+
+
+class HfSeq2SeqConfig(HfLoopConfig):
+    """What transformers' Seq2SeqTrainer is told for text2text."""
+
+    max_length: int | None = knob(
+        None,
+        "Longest text",
+        "In tokens; the rest of a longer text is not seen. Empty: what the base model can read, at most 512.",
+        level="basic",
+        ge=4,
+        le=131072,
+    )
+    max_target_length: int = knob(
+        128, "Longest target", "In tokens; longer targets are cut, and nothing longer is written.", ge=1, le=8192
+    )
+    predict_with_generate: bool = knob(
+        False,
+        "Write when validating",
+        "Write out the validation rows and measure chrF. Slow; without it, validation measures the loss.",
+    )
+    generation_num_beams: int | None = knob(
+        None, "Beams", "Texts tried side by side when writing. Empty: one, the likeliest token each time.", ge=1, le=64
+    )
+    label_smoothing_factor: float = knob(
+        0.0, "Label smoothing", "Share of certainty taken from the right token.", ge=0, lt=1
+    )
+    metric_for_best_model: Literal["chrf", "exact_match", "loss"] | None = knob(
+        None, "Best by", "Empty: the loss; chrF when validation rows are written out."
+    )
+
+
 def is_reserved(name: str) -> bool:
     """Whether an upstream argument is ours alone, or could hold a secret."""
     return name in RESERVED or name.startswith(("hub_", "trackio_")) or name.endswith("token")

@@ -4,7 +4,11 @@ from typing import Any
 
 from tests.contract.upstream.dataclass_defaults import SHARED, TRAINER_DIFFERENT, defaults
 
-OURS = SHARED | {"lora_arguments": "arguments of LoraConfig without a hyperparameter here"}
+OURS = SHARED | {
+    "lora_arguments": "arguments of LoraConfig without a hyperparameter here",
+    "doc_stride": "the tokenizer's stride; 128 as in run_qa.py",
+    "max_answer_length": "the longest run of tokens looked at; 30 as in run_qa.py",
+}
 DIFFERENT = TRAINER_DIFFERENT | {
     "learning_rate": "1e-3: LoRA takes more than whole models (PEFT's guides)",
     "lora_alpha": "16: the ancestor's, twice the rank",
