@@ -5,7 +5,7 @@ Called by engine/tasks/token_classification.py. The code gives the rows that the
 
 from typing import TYPE_CHECKING
 
-from engine.tasks.token_classification_rows import DISAGREEMENT, is_span_question
+from engine.tasks.token_classification_rows import DISAGREEMENT, from_prodigy, is_span_question
 
 if TYPE_CHECKING:
     from engine.data.feedback_dataset import FeedbackDataset
@@ -32,12 +32,22 @@ _EVERY_ANSWER = """def formatting_func(sample):
     answers = [answer["value"] for answer in sample[{spans!r}] if answer["status"] == "submitted"]
     if not text:
         return None
-    return [(text, list(zip(value["start"], value["end"], value["label"]))) for value in answers]
+    different = dict.fromkeys(tuple(zip(value["start"], value["end"], value["label"])) for value in answers)
+    return [(text, list(spans)) for spans in different]
 """
 _COLUMN = """def formatting_func(sample):
     # One record in, one row out: (text, [(start, end, label), …]). None leaves the record out.
     text, spans = sample[{text!r}], sample[{spans!r}]
     if not text or spans is None:
+        return None
+    return text, [(span["start"], span["end"], span["label"]) for span in spans]
+"""
+_PRODIGY = """def formatting_func(sample):
+    # One accepted task of Prodigy in, one row out: (text, [(start, end, label), …]). None leaves the task out.
+    text, spans, answer = sample[{text!r}], sample[{spans!r}] or [], sample["answer"]
+    if isinstance(answer, list):  # as a question
+        answer = answer[0]["value"] if answer else "accept"
+    if not text or answer not in (None, "accept"):
         return None
     return text, [(span["start"], span["end"], span["label"]) for span in spans]
 """
@@ -58,6 +68,7 @@ def starter_code(dataset: "FeedbackDataset", chosen: dict[str, str], strategy: s
     spans = chosen.get("spans") or "spans"
     question = next((q for q in dataset.questions if q.name == spans and is_span_question(q)), None)
     if question is None:
-        return _COLUMN.format(text=chosen.get("text") or (fields[0] if fields else "text"), spans=spans)
+        code = _PRODIGY if from_prodigy([field.name for field in (*dataset.fields, *dataset.questions)]) else _COLUMN
+        return code.format(text=chosen.get("text") or (fields[0] if fields else "text"), spans=spans)
     code = _EVERY_ANSWER if strategy == DISAGREEMENT else _MAJORITY
     return code.format(text=question.field, spans=spans)

@@ -119,9 +119,14 @@ def _row(text: str, spans: Iterable[Span], tokens: list[tuple[int, int]] = ()) -
     return row | {"tokens": [{"start": start, "end": end} for start, end in tokens] or None}
 
 
+def from_prodigy(names: Iterable[str]) -> bool:
+    """Whether columns of these names are Prodigy's tasks: the answer decides, and no spans are an empty list."""
+    return {"_task_hash", "answer"} <= set(names)
+
+
 def _from_column(sample: Row, name: str, account: Account) -> Iterator[list[Span]]:
     spans = sample.get(name)
-    if "_task_hash" in sample and "answer" in sample:  # a Prodigy task: no key for spans means that it has none
+    if from_prodigy(sample):
         answer = columns.text_of(sample, "answer", account.questions)
         if answer not in (None, "accept"):
             return account.leave_out(NOT_ACCEPTED)
