@@ -26,6 +26,8 @@ EXAMPLES = {
     example.name: example
     for example in (
         Example("support_messages", "Support messages", "400 support messages, 3 annotators", ("text-classification",)),
+        Example("town_news", "Town news", "108 notices with marked spans", ("token-classification",)),
+        Example("question_pairs", "Question pairs", "124 pairs of questions, rated", ("sentence-similarity",)),
     )
 }
 
