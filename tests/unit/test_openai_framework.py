@@ -420,3 +420,98 @@ def test_run_file_from_elsewhere_sends_no_key_where_its_reader_did_not_say(
     )
     monkeypatch.setenv("OPENAI_BASE_URL", stranger)
     framework.check_run_file(config)
+
+
+# ---- the other tasks ------------------------------------------------------------------------------------------------
+
+
+def test_text2text_is_trained_asked_and_measured(api: OpenAIServer, tmp_path: Path) -> None:
+    words = [f"teh cat number {i}" for i in range(20)]
+    table = pa.table(
+        {
+            "record_id": [f"r{i}" for i in range(20)],
+            "text": words,
+            "target": [text.replace("teh", "the") for text in words],
+        }
+    )
+    data = TaskData(table, None, table.slice(0, 5), {})
+    folder = train(tmp_path, data, task="text2text", instruction="Correct it.")
+    predictor = FRAMEWORKS["openai"].load(folder, "text2text")
+    options = {"max_new_tokens": 30, "temperature": 0.5, "top_p": 0.9, "seed": 7}
+    assert predictor.predict(words[:2], **options) == ["the cat number 0", "the cat number 1"]
+    asked = api.asked[-1]
+    assert asked["messages"][0] == {"role": "system", "content": "Correct it."}
+    assert {name: asked[name] for name in ("max_tokens", "temperature", "top_p", "seed")} == {
+        "max_tokens": 30,
+        "temperature": 0.5,
+        "top_p": 0.9,
+        "seed": 7,
+    }
+    figures = evaluate("openai", "text2text", data, folder, Told(), BASE)
+    assert figures["metrics"]["exact_match"] == 1.0
+
+
+def test_chat_completion_is_trained_and_answers_with_a_message(api: OpenAIServer, tmp_path: Path) -> None:
+    chats = [
+        [
+            {"role": "system", "content": "Be brief."},
+            {"role": "user", "content": f"How much is {i} and {i}?"},
+            {"role": "assistant", "content": str(2 * i)},
+        ]
+        for i in range(12)
+    ]
+    table = pa.table({"record_id": [f"r{i}" for i in range(12)], "messages": chats})
+    data = TaskData(table, None, table.slice(0, 3), {})
+    folder = train(tmp_path, data, task="chat-completion")
+    lines = [json.loads(line) for line in (folder / "train.jsonl").read_text().splitlines()]
+    assert lines == [{"messages": chat} for chat in chats]
+    predictor = FRAMEWORKS["openai"].load(folder, "chat-completion")
+    assert predictor.predict([chats[4][:2]]) == [{"role": "assistant", "content": "8"}]
+    figures = evaluate("openai", "chat-completion", data, folder, Told(), BASE)
+    assert figures["metrics"] == {}, "the provider tells no loss of held-out rows"
+    assert [sample["predicted"] for sample in figures["samples"]] == ["0", "2", "4"]
+
+
+def test_trainer_in_python_trains_predicts_and_loads_again(api: OpenAIServer, tmp_path: Path) -> None:
+    from engine import ArgillaTrainer, FeedbackDataset, TrainingTask
+
+    dataset = FeedbackDataset.example("support_messages")
+    task = TrainingTask.for_text_classification(
+        text=dataset.field_by_name("text"), label=dataset.question_by_name("topic"), label_strategy="majority"
+    )
+    trainer = ArgillaTrainer(dataset, task, framework="openai", train_size=0.8)
+    trainer.update_config(hyperparameters={"n_epochs": 1}, poll_seconds=0.05)
+    trainer.train(output_dir=tmp_path / "out")
+    assert api.bodies[0]["method"]["supervised"]["hyperparameters"] == {"n_epochs": 1}
+    assert trainer.report["n"]["test"] == 77 and trainer.report["metrics"]["accuracy"] > 0
+    answer = trainer.predict("My invoice is wrong")
+    assert ArgillaTrainer.load(tmp_path / "out").predict("My invoice is wrong") == answer
+    with pytest.raises(UserError, match="There is no hyperparameter 'n_epoch' here. Did you mean 'n_epochs'?"):
+        trainer.update_config(n_epoch=1)
+
+
+def test_guides_formatting_func_for_chats_trains(api: OpenAIServer, tmp_path: Path) -> None:
+    """The guide's generator that yields a list of turns, as printed, by its own trainer's defaults."""
+    from engine import ArgillaTrainer, FeedbackDataset, TrainingTask
+
+    source = tmp_path / "asked.csv"
+    source.write_text(
+        "user-message,context,response\n" + "".join(f"Question {i}?,Page {i},Answer {i}\n" for i in range(20))
+    )
+    dataset = FeedbackDataset.from_file(source)
+
+    def formatting_func(sample: dict) -> Iterator[list[tuple[str, str, str, str]]]:
+        from uuid import uuid4
+
+        if sample["response"]:
+            chat = str(uuid4())
+            yield [
+                (chat, "0", "system", "You are an expert."),
+                (chat, "1", "user", f"{sample['context']} {sample['user-message']}"),
+                (chat, "2", "assistant", sample["response"]),
+            ]
+
+    task = TrainingTask.for_chat_completion(formatting_func=formatting_func)
+    trainer = ArgillaTrainer(dataset=dataset, task=task, framework="openai", framework_kwargs={"poll_seconds": 0.05})
+    trainer.train(output_dir=str(tmp_path / "chat-completion"))
+    assert trainer.predict("Page 3 Question 3?") == {"role": "assistant", "content": "Answer 3"}
