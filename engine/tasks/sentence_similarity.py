@@ -82,7 +82,7 @@ class SentenceSimilarity(SampleTask):
     def fits(self, role: str, field: str, dataset: "FeedbackDataset") -> bool:
         """Sentences are texts (numbers are read as texts); a label is a number."""
         if role == LABEL:
-            return is_number_column(dataset.values(field).type)
+            return is_number_column(dataset.values(field))
         return super().fits(role, field, dataset)
 
     def accepts(self, role: str, question: "Question") -> bool:

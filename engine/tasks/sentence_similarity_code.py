@@ -6,6 +6,7 @@ Called by engine/tasks/sentence_similarity.py. The code gives the rows that the 
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from engine.data.questions import LabelQuestion, Question, RankingQuestion, RatingQuestion
 from engine.tasks.columns import mean_length, named
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from engine.data.feedback_dataset import FeedbackDataset
 
 LABELS = ("similarity", "score", "label", "rating", "gold", "duplicate", "related", "alike")
+NUMBER = r"^\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*$"
+INSPECTED_ROWS = 10_000
 
 _COUNTER = "from collections import Counter\n\n\n"
 _HEAD = """def formatting_func(sample):
@@ -35,9 +38,9 @@ _MEAN = """    mean = sum(answers) / len(answers)
 _TOP_ITEM = """    first = [answer["value"][answer["rank"].index(min(answer["rank"]))] for answer in answers]
     row["label"] = {kind}(Counter(first).most_common(1)[0][0])  # the item most annotators put first
 """
-_FROM_FIELD = """    row["label"] = sample[{label!r}]
-    if row["label"] is None:
+_FROM_FIELD = """    if sample[{label!r}] in (None, ""):
         return None
+    row["label"] = {kind}(sample[{label!r}])
 """
 _ENDS: dict[type[Question], tuple[str, str]] = {
     LabelQuestion: (_COUNTER, _MOST_FREQUENT),
@@ -51,7 +54,8 @@ def suggestion(dataset: "FeedbackDataset", can_be_label: list[str]) -> dict[str,
 
     Pairs that only have a label in words are no suggestion: without it, unlike pairs would be learned as alike.
     """
-    texts = [field.name for field in dataset.fields if mean_length(dataset.values(field.name))]
+    columns = {field.name: dataset.values(field.name) for field in dataset.fields}
+    texts = [name for name, column in columns.items() if mean_length(column) and not is_number_column(column)]
     sentences = named_together(texts)
     if not sentences:
         return {}
@@ -67,10 +71,14 @@ def _is_numeric(name: str, dataset: "FeedbackDataset") -> bool:
     return question is None or all(number(value) is not None for value in question.classes)
 
 
-def is_number_column(kind: pa.DataType) -> bool:
-    """Whether an Arrow type holds numbers, or true and false."""
+def is_number_column(column: pa.ChunkedArray) -> bool:
+    """Whether a column holds numbers, true and false, or (in its first rows) texts that read as numbers."""
+    if pa.types.is_string(column.type):
+        head = column.slice(0, INSPECTED_ROWS).drop_null()
+        head = head.filter(pc.not_equal(pc.utf8_trim_whitespace(head), ""))
+        return len(head) > 0 and bool(pc.all(pc.match_substring_regex(head, NUMBER)).as_py())
     tests = (pa.types.is_integer, pa.types.is_floating, pa.types.is_decimal, pa.types.is_boolean)
-    return any(test(kind) for test in tests)
+    return any(test(column.type) for test in tests)
 
 
 def starter_code(dataset: "FeedbackDataset", chosen: dict[str, str]) -> str:
@@ -82,8 +90,16 @@ def starter_code(dataset: "FeedbackDataset", chosen: dict[str, str]) -> str:
     name = chosen.get(LABEL)
     question = next((q for q in dataset.questions if q.name == name and type(q) in _ENDS), None)
     if question is None:
-        return head + (_FROM_FIELD.format(label=name) if name else "") + "    return row\n"
+        return head + (_FROM_FIELD.format(label=name, kind=_kind(name, dataset)) if name else "") + "    return row\n"
     start, end = _ENDS[type(question)]
     kind = "int" if all(WHOLE.fullmatch(value) for value in question.classes) else "float"
     end = end.format(kind=kind, values=getattr(question, "values", None))
     return start + head + _ANSWERS.format(label=name) + end + "    return row\n"
+
+
+def _kind(name: str, dataset: "FeedbackDataset") -> str:
+    """What makes numbers of a column's values: int if all are whole."""
+    column = dataset.values(name)
+    if not pa.types.is_string(column.type):
+        return "float" if pa.types.is_floating(column.type) or pa.types.is_decimal(column.type) else "int"
+    return "int" if all(WHOLE.fullmatch(value.strip()) for value in column.unique().to_pylist() if value) else "float"

@@ -88,7 +88,7 @@ def _of_question(name: str, account: Account) -> dict[int, list[str]]:
 
 
 def _of_column(value: Any, name: str, account: Account) -> list[int | float]:
-    if value is None or (isinstance(value, float) and math.isnan(value)):
+    if value is None or not str(value).strip() or (isinstance(value, float) and math.isnan(value)):
         account.leave_out(f"“{name}” missing")
         return []
     return [int(value)] if isinstance(value, bool) else [_checked(str(value), name, account.record_id)]
