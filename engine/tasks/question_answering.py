@@ -127,21 +127,25 @@ class QuestionAnswering(SampleTask):
             found = f"{type(item).__name__} of {len(item)}" if isinstance(item, (tuple, list)) else type(item).__name__
             raise wrong_item(item, record_id, found, EXPECTED)
         question, context = (as_text(value, item, record_id, EXPECTED) for value in item[:2])
-        answers = item[2]["text"] if isinstance(item[2], dict) and "text" in item[2] else item[2]
-        several = answers if isinstance(answers, (tuple, list)) else [answers]
-        texts = [as_text(answer, item, record_id, EXPECTED) for answer in several]
-        return {"question": question, "context": context, "answers": {"text": texts, "answer_start": None}}
+        texts, starts = item[2], None
+        if isinstance(texts, dict) and "text" in texts:  # as SQuAD has them
+            texts, starts = texts["text"], texts.get("answer_start")
+        texts = texts if isinstance(texts, (tuple, list)) else [texts]
+        texts = [as_text(answer, item, record_id, EXPECTED) for answer in texts]
+        starts = starts if starts and len(starts) == len(texts) else [None] * len(texts)
+        return {"question": question, "context": context, "answers": {"text": texts, "answer_start": list(starts)}}
 
     def _from_function(self, account: Account, *, strict: bool = True) -> None:
         super()._from_function(account, strict=strict)
-        given, account.rows = account.rows, []
-        for row in given:
+        rows, account.rows = account.rows, []
+        for row in rows:
             account.record_id = row[RECORD_ID]
             empty = [part for part in ("question", "context") if not row[part].strip()]
             if empty:
                 account.leave_out(f"{empty[0]} empty")
                 continue
-            answers = in_context([Given(text) for text in row["answers"]["text"]], row["context"], account)
+            given = zip(row["answers"]["text"], row["answers"]["answer_start"], strict=True)
+            answers = in_context([Given(*answer) for answer in given], row["context"], account)
             if answers["text"]:
                 account.rows.append(row | {"answers": answers})
 

@@ -24,7 +24,7 @@ _HEAD = """def formatting_func(sample):
 """
 _FROM_QUESTION = """    answers = [answer["value"] for answer in sample[{answer!r}] if answer["status"] == "submitted"]
 """
-_FROM_SQUAD = """    answers = (sample[{answer!r}] or {{}}).get("text") or []
+_FROM_SQUAD = """    answers = sample[{answer!r}]  # their texts, and the characters of the context where they start
 """
 _FROM_LIST = """    answers = sample[{answer!r}] or []
 """
