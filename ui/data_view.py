@@ -50,7 +50,8 @@ def overview(dataset: FeedbackDataset, profile: dict[str, Any]) -> str:
     figures = [(sentences.number(profile["records"]), text.RECORDS)]
     if profile.get("annotators", 0) > 1:
         figures.append((sentences.number(profile["annotators"]), text.ANNOTATORS))
-    figures.append((sentences.number(profile.get("answers", 0)), text.ANSWERS))
+    if profile["questions"]:
+        figures.append((sentences.number(profile.get("answers", 0)), text.ANSWERS))
     figures += [
         (sentences.percent(question["agreement"]), text.AGREEMENT.format(question=question["name"]))
         for question in profile["questions"]

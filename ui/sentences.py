@@ -132,11 +132,19 @@ def looks_like(task: str, about: dict[str, Role], roles: dict[str, str]) -> str:
     asked = [name for role, name in roles.items() if name and about[role].kind == "question"]
     if asked:
         return text.LOOKS_LIKE.format(task=task.lower(), question=asked[0])
-    named = [f"{about[role].label.lower()} “{name}”" for role, name in roles.items() if name]
+    named = [f"{about[role].label.lower()} “{column(name)}”" for role, name in roles.items() if name]
     return text.LOOKS_LIKE_DATA_FOR.format(task=task.lower(), roles=", ".join(named))
 
 
 # ---- ② task --------------------------------------------------------------------------------------------------------
+
+
+def column(chosen: str) -> str:
+    """A chosen column, or a template: one that is a column alone is called like it, any other is shortened."""
+    words = " ".join(chosen.split())
+    if words.startswith("{") and words.endswith("}") and words.count("{") == 1:
+        return words[1:-1]
+    return words if len(words) <= 60 else words[:59] + "…"
 
 
 def lacks(roles: Sequence[Role]) -> str:
@@ -307,7 +315,8 @@ def _right_of(report: dict[str, Any]) -> str:
     n, accuracy = report["n"]["test"], report["metrics"]["accuracy"]
     low, high = report["intervals"]["accuracy"]
     what = "All labels right" if report.get("per_label_confusion") else "Right"
-    sentence = f"{what} on {round(accuracy * n):,} of {n:,} unseen texts ({percent(accuracy)}, 95 % interval "
+    of = "texts" if report.get("per_label") else "rows"
+    sentence = f"{what} on {round(accuracy * n):,} of {n:,} unseen {of} ({percent(accuracy)}, 95 % interval "
     sentence += f"{low * 100:.0f}–{high * 100:.0f} %)."
     baseline = report.get("baseline") or {}
     if "accuracy" in baseline.get("metrics", {}):

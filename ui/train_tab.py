@@ -7,7 +7,7 @@ from typing import Any
 import gradio as gr
 
 from engine import FRAMEWORKS, TASKS, UserError, frameworks_for
-from ui import choices, forms, markup, sentences, text, values
+from ui import choices, forms, markup, sentences, text
 from ui.address import Address
 from ui.people import Context
 from ui.provider import Provider
@@ -204,7 +204,7 @@ class TrainTab(Tab):
     @staticmethod
     def _plan(address: Address) -> str:
         roles = {} if address.code else address.roles
-        named = [values.shorten(roles[role], 60) for role in TASKS[address.task].roles if roles.get(role)]
+        named = [sentences.column(roles[role]) for role in TASKS[address.task].roles if roles.get(role)]
         return sentences.plan(FRAMEWORKS[address.framework].label, address.base, named)
 
     def poll(self, address: Address, seen: dict[str, Any]) -> tuple[Updates, bool]:
