@@ -10,13 +10,16 @@ from typing import Any, ClassVar
 
 import pyarrow as pa
 
-from engine.frameworks import _trl_chat, _trl_ppo, _trl_sft
+from engine.frameworks import _trl_chat, _trl_dpo, _trl_kto, _trl_ppo, _trl_reward, _trl_sft
 from engine.frameworks.framework import Framework, Predictor, SuggestedModel, TrainerConfig
 from engine.runs.events import Report
 from engine.tasks.task import TaskData
 
 TASK_FILES: dict[str, ModuleType] = {
     "supervised-fine-tuning": _trl_sft,
+    "reward-modeling": _trl_reward,
+    "direct-preference-optimization": _trl_dpo,
+    "kto": _trl_kto,
     "proximal-policy-optimization": _trl_ppo,
     "chat-completion": _trl_chat,
 }
