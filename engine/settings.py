@@ -57,7 +57,7 @@ class Settings:
             space_author=env.get("SPACE_AUTHOR_NAME", ""),
             space_hosts=tuple(name.strip() for name in env.get("SPACE_HOST", "").split(",") if name.strip()),
             hf_token=env.get("HF_TOKEN", ""),
-            provider_keys={name: env[name] for name in PROVIDER_KEYS if env.get(name)},
+            provider_keys={name: env[name].strip() for name in PROVIDER_KEYS if env.get(name, "").strip()},
             overlays=Path(env["ANNOTUNE_OVERLAYS"]) if env.get("ANNOTUNE_OVERLAYS") else None,
             host=env.get("GRADIO_SERVER_NAME", "127.0.0.1"),
             port=int(env.get("GRADIO_SERVER_PORT", "7860")),

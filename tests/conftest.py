@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.hub_server import HubServer
+from tests.openai_server import KEY, OpenAIServer
 
 
 @pytest.fixture
@@ -35,6 +36,17 @@ def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[HubServer]:
             import datasets
 
             monkeypatch.setattr(datasets.config, "HF_ENDPOINT", server.url)
+        yield server
+
+
+@pytest.fixture
+def provider(monkeypatch: pytest.MonkeyPatch) -> Iterator[OpenAIServer]:
+    """An API on loopback that the SDK in this process takes for OpenAI's, with a key that it accepts."""
+    with OpenAIServer() as server:
+        monkeypatch.setenv("OPENAI_BASE_URL", server.url)
+        monkeypatch.setenv("OPENAI_API_KEY", KEY)
+        monkeypatch.setattr("openai._base_client.INITIAL_RETRY_DELAY", 0.01)
+        monkeypatch.setattr("openai._base_client.MAX_RETRY_DELAY", 0.02)
         yield server
 
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 KEY = "OPENAI_API_KEY"
 ADDRESS = "OPENAI_BASE_URL"
 OPENAI = "https://api.openai.com/v1"
-TIMEOUT = 120.0  # seconds for one answer
+TIMEOUT, CONNECT = 120.0, 10.0  # seconds for one answer, and until there is a connection
 RETRIES = 4  # of one request, by the SDK, which waits as long as the provider asks (retry-after)
 LONGEST_WORDS = 300
 CLOSED = (
@@ -45,9 +45,10 @@ def open_client(base_url: str | None = None, key: str | None = None) -> "openai.
         raise UserError(f"Fine-tuning at {host(base_url)} needs a key, and there is none.", f"Enter it, or set {KEY}.")
     if not (key.isascii() and key.isprintable()) or " " in key:
         raise UserError(f"The key {KEY} holds a character that no key has.", "Copy it again, without line breaks.")
-    http = openai.DefaultHttpxClient(follow_redirects=False, timeout=TIMEOUT)
+    timeout = openai.Timeout(TIMEOUT, connect=CONNECT)
+    http = openai.DefaultHttpxClient(follow_redirects=False, timeout=timeout)
     return openai.OpenAI(
-        api_key=key, base_url=address(base_url), max_retries=RETRIES, timeout=TIMEOUT, http_client=http
+        api_key=key, base_url=address(base_url), max_retries=RETRIES, timeout=timeout, http_client=http
     )
 
 

@@ -20,7 +20,7 @@ STAGES = {"validating_files": "the provider checks the files", "queued": "waitin
 FAULTS_IN_A_ROW = 5  # questions about the job that may fail before we give up on it
 EVENTS_A_PAGE = 100
 STOP_SECONDS = 60.0  # in which a job that was asked to stop should have stopped
-CANCEL_SECONDS = 5.0  # for one request while the worker is being stopped: it has 15 s in all
+CANCEL_SECONDS = 3.0  # for one request while the worker is being stopped: it has 15 s in all
 FIGURES = {
     "train_loss": "loss",
     "train_mean_token_accuracy": "token_accuracy",
@@ -235,7 +235,10 @@ class FineTuning:
                 self.job_id = next((job.id for job in ours), "")
         except openai.APIError as error:
             self.report.note(f"{self.name} did not say whether a job was started ({type(error).__name__}).")
-        if self.job_id and self._cancel(client):
+            return
+        if not self.job_id:
+            self._delete_files()
+        elif self._cancel(client):
             self.report.note(f"The job {self.job_id} was cancelled at {self.name}.")
 
     def _cancel(self, client: "openai.OpenAI") -> bool:

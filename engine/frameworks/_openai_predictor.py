@@ -39,12 +39,13 @@ class OpenAIPredictor:
         tokens = self._answer_tokens() or max_new_tokens
         asked |= {name: value for name, value in (("seed", seed), ("max_tokens", tokens)) if value is not None}
         questions = [rows.question(given, self.about) for given in inputs]
-        with open_client(self.about["base_url"]) as client, ThreadPoolExecutor(AT_ONCE) as pool:
+        with open_client(self.about["base_url"]) as client:
+            pool = ThreadPoolExecutor(AT_ONCE)
             try:
                 with in_words(client, "answer", self.about["model"]):
                     answers = list(pool.map(lambda messages: self._ask(client, messages, asked), questions))
             finally:
-                pool.shutdown(wait=False, cancel_futures=True)
+                pool.shutdown(wait=False, cancel_futures=True)  # who stops this does not wait for answers
         outputs = [rows.output(answer, self.about) for answer in answers]
         unclear = [answer for answer, (_, understood) in zip(answers, outputs, strict=True) if not understood]
         if unclear:

@@ -109,7 +109,7 @@ def run_python(code: str, hub: HubServer, home: Path) -> str:
 
 
 @pytest.mark.parametrize("multi_label", [False, True], ids=["single", "multi"])
-@pytest.mark.parametrize("framework", list(FRAMEWORKS))
+@pytest.mark.parametrize("framework", list(QUICK))
 def test_published_model_loads_with_its_own_library_and_predicts_the_same(
     hub: HubServer, tmp_path: Path, framework: str, multi_label: bool
 ) -> None:
