@@ -1,4 +1,4 @@
-"""The openai framework against a stand-in on loopback, spoken to by the unmodified SDK: training, refusals, stopping."""
+"""The openai framework against a stand-in on loopback, spoken to by the unmodified SDK: training, refusals, stops."""
 
 import json
 import threading
@@ -173,9 +173,8 @@ def test_faults_while_the_job_runs_are_borne_a_few_times(
 ) -> None:
     monkeypatch.setattr("engine.frameworks._openai_client.RETRIES", 0)
     told = Told()
-    told.stage = lambda name: (
-        provider.fail_next("/fine_tuning/jobs/", status=503, times=2) if name == "training" else None
-    )
+    faulty = {"training": 2}
+    told.stage = lambda name: provider.fail_next("/fine_tuning/jobs/", status=503, times=faulty.get(name, 0))
     folder = train(tmp_path, told=told)
     assert (folder / "openai.json").is_file()
     assert sum("gave no answer (InternalServerError); asking again." in note for note in told.notes) == 2
@@ -239,6 +238,20 @@ def test_interrupt_cancels_at_the_provider(provider: OpenAIServer, tmp_path: Pat
         train(tmp_path, told=told)
     assert [job["status"] for job in provider.jobs.values()] == ["cancelled"]
     assert told.notes[-1].startswith("The job ftjob-")
+
+
+def test_interrupt_before_there_is_a_job_deletes_what_was_uploaded(
+    provider: OpenAIServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from openai.resources.fine_tuning.jobs import Jobs
+
+    def interrupted(_self: Jobs, **_given: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Jobs, "create", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        train(tmp_path)
+    assert (provider.files, provider.jobs) == ({}, {})
 
 
 def test_interrupt_before_the_job_is_known_finds_and_cancels_it(
