@@ -32,7 +32,6 @@ class PreferenceConfig(common.TrlConfig):
         0.1,
         "Beta",
         "How closely the model stays to where it started: larger is closer.",
-        level="basic",
         gt=0,
         le=100,
     )
