@@ -63,6 +63,7 @@ class FineTuning:
         self.stage = ""
         self.faults = 0
         self.heard: set[str] = set()  # ids of events
+        self.untold: set[str] = set()
 
     # ---- starting -------------------------------------------------------------------------------------------------
 
@@ -154,8 +155,20 @@ class FineTuning:
         if stage != self.stage and job.status not in ENDED:
             self.stage = stage
             self.report.stage(stage)
-        for event in self._ask(self._new_events) or ():
+        for event in self._if_told(self._new_events, "what happens in the job"):
             self._tell_event(event, job)
+
+    def _if_told(self, question: Callable[[], list[T]], what: str) -> list[T]:
+        """The answer to what not every provider tells; none, noted once, where it does not or has a fault."""
+        import openai
+
+        try:
+            return question()
+        except openai.APIError as error:
+            if what not in self.untold:
+                self.untold.add(what)
+                self.report.note(f"{self.name} does not tell {what} ({type(error).__name__}).")
+            return []
 
     def _new_events(self) -> list["FineTuningJobEvent"]:
         """Events not heard of yet, oldest first; the provider lists them newest first, in pages."""
@@ -212,7 +225,8 @@ class FineTuning:
             if job is not None and job.status in ENDED:
                 break
             time.sleep(min(self.config.poll_seconds, 2.0))
-        kept = list(self._ask(lambda: list(self.client.fine_tuning.jobs.checkpoints.list(self.job_id))) or ())
+        checkpoints = self.client.fine_tuning.jobs.checkpoints
+        kept = self._if_told(lambda: list(checkpoints.list(self.job_id)), "the job's checkpoints")
         if not kept:
             raise UserError(
                 f"The job {self.job_id} was cancelled at {self.name} before it had a checkpoint, so nothing is kept.",

@@ -180,6 +180,16 @@ def test_faults_while_the_job_runs_are_borne_a_few_times(
     assert sum("gave no answer (InternalServerError); asking again." in note for note in told.notes) == 2
 
 
+def test_provider_without_events_trains_without_progress(
+    provider: OpenAIServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    provider.fail_next("/events", status=404, times=1000)
+    told = Told()
+    folder = train(tmp_path, told=told)
+    assert (folder / "openai.json").is_file() and told.steps == []
+    assert sum("does not tell what happens in the job (NotFoundError)." in note for note in told.notes) == 1
+
+
 def test_provider_that_stays_away_is_given_up(
     provider: OpenAIServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
