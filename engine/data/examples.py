@@ -28,6 +28,13 @@ EXAMPLES = {
         Example("support_messages", "Support messages", "400 support messages, 3 annotators", ("text-classification",)),
         Example("town_news", "Town news", "108 notices with marked spans", ("token-classification",)),
         Example("question_pairs", "Question pairs", "124 pairs of questions, rated", ("sentence-similarity",)),
+        Example(
+            "ranked_replies",
+            "Ranked replies",
+            "60 questions with ranked replies, 3 annotators",
+            ("reward-modeling", "direct-preference-optimization"),
+        ),
+        Example("rated_replies", "Rated replies", "72 replies, rated from 1 to 5", ("kto",)),
     )
 }
 
