@@ -7,7 +7,7 @@ import gradio as gr
 import pandas as pd
 
 from engine import Metric
-from ui import sentences, text
+from ui import text
 
 SHOWN = 6  # plots; what a run reports beyond them stands in its log
 VALIDATION = "validation_"
@@ -51,7 +51,7 @@ def _groups(history: History, metrics: Mapping[str, Metric]) -> list[tuple[str, 
         if base == "loss":
             loss[name] = by
         elif name != base and _is_share(base, points, metrics):
-            shares[name] = sentences.lower(metric_name(base, metrics))
+            shares[name] = metric_name(base, metrics)
         else:
             others.setdefault(base, {})[name] = by
     groups = [(text.LOSS, loss), (text.VALIDATION, shares)]

@@ -55,21 +55,28 @@ def table(dataset: FeedbackDataset, address: Address, found: Preview) -> str:
     questions = [] if address.code else choices.chosen_questions(address, dataset)
     asked = [question.name for question in questions if question.classifies]
     labelled = all(values.LABELLED >= row.keys() for record in found.records for row in record["rows"])
+    colours = drawn.colours_of(
+        span for record in found.records for row in record["rows"] for span in row.get("spans") or ()
+    )
     counted = any(record["tokens"] is not None for record in found.records)
     lines = []
     for record, sample in zip(found.records, dataset.samples(0, len(found.records)), strict=False):
         answers = [data_view.answers_cell(sample.get(name)) for name in asked]
-        row = [goes_in(record, address), *answers, comes_out(record)] if labelled else [drawn_rows(record), *answers]
+        row = (
+            [goes_in(record, address), *answers, comes_out(record)]
+            if labelled
+            else [drawn_rows(record, colours), *answers]
+        )
         lines.append(row + [sentences.tokens(record["tokens"], record["cut_at"])] * counted)
     answered = [text.ANSWERED.format(question=name) for name in asked]
     headers = [text.GOES_IN, *answered, text.COMES_OUT] if labelled else [text.ROW, *answered]
     return markup.table(headers + [text.TOKENS] * counted, lines, numbers=(len(headers),), stack=True)
 
 
-def drawn_rows(record: dict[str, Any]) -> str:
+def drawn_rows(record: dict[str, Any], colours: dict[str, int]) -> str:
     """The rows of one record one below the other; without any, why, and what the record holds."""
     if record["rows"]:
-        return drawn.stacked([values.row(row) for row in record["rows"][:SHOWN_ROWS]])
+        return drawn.stacked([values.row(row, colours=colours) for row in record["rows"][:SHOWN_ROWS]])
     held = values.shorten(record["input"], SHOWN_CHARS)
     return drawn.stacked([markup.reason(record["reason"] or text.NO_ROW), held])
 

@@ -132,6 +132,7 @@ def mistakes(report: dict[str, Any]) -> str:
     ]
     if not rows:
         return ""
-    headers = [*text.MISTAKES_HEADERS[:3], text.MISTAKES_HEADERS[3] if sure else text.SCORE]
+    shown = 4 if any(row[3] for row in rows) else 3
+    headers = [*text.MISTAKES_HEADERS[:3], text.MISTAKES_HEADERS[3] if sure else text.SCORE][:shown]
     title = markup.heading(text.MISTAKES, text.MISTAKES_BELOW)
-    return title + markup.table(headers, rows, numbers=(3,), stack=True)
+    return title + markup.table(headers, [row[:shown] for row in rows], numbers=(3,), stack=True)

@@ -353,7 +353,7 @@ def figures(report: dict[str, Any], metrics: Mapping[str, Metric]) -> list[tuple
     """The figures beside the sentence, each with what it is."""
     found = report.get("metrics") or {}
     shown = [
-        (metric_value(found[key], metric), f"{lower(metric.label)}, n = {report['n']['test']:,}")
+        (metric_value(found[key], metric), f"{metric.label}, n = {report['n']['test']:,}")
         for key, metric in metrics.items()
         if found.get(key) is not None
     ]
@@ -364,11 +364,6 @@ def figures(report: dict[str, Any], metrics: Mapping[str, Metric]) -> list[tuple
     if report.get("seconds", {}).get("train"):
         shown.append((duration(report["seconds"]["train"]), "training"))
     return shown
-
-
-def lower(label: str) -> str:
-    """A label inside a sentence: "Macro F1" → "macro F1", but "KL" stays."""
-    return label if label[:2].isupper() else label[:1].lower() + label[1:]
 
 
 def share(value: float) -> str:
@@ -441,8 +436,8 @@ def repo_id(account: str, name: str) -> str:
 
 
 def main_metric(found: dict[str, float] | None, metrics: Mapping[str, Metric], n: int | None) -> str:
-    """0.86 macro F1, n = 78: the figure that runs are compared by."""
+    """0.86 Macro F1, n = 78: the figure that runs are compared by."""
     name, metric = next(iter(metrics.items()))
     if not found or found.get(name) is None:
         return ""
-    return f"{metric_value(found[name], metric)} {lower(metric.label)}, n = {n or 0:,}"
+    return f"{metric_value(found[name], metric)} {metric.label}, n = {n or 0:,}"

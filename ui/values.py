@@ -82,10 +82,10 @@ def answer(value: Any, source: Any, limit: int = SHOWN_CHARS) -> str:
     return html(value, limit)
 
 
-def row(found: dict[str, Any], limit: int = SHOWN_CHARS) -> Raw:
-    """One canonical row, drawn by the columns that it has."""
+def row(found: dict[str, Any], limit: int = SHOWN_CHARS, colours: dict[str, int] | None = None) -> Raw:
+    """One canonical row, drawn by the columns that it has. `colours`: of the labels of spans (`drawn.colours_of`)."""
     if "spans" in found:
-        return drawn.marked(found["text"], found["spans"] or [], limit=limit * 2)
+        return drawn.marked(found["text"], found["spans"] or [], colours, limit=limit * 2)
     if "answers" in found:
         return _question_row(found, limit)
     if "chosen" in found and "rejected" in found:

@@ -19,7 +19,7 @@ class Text(View):
     def draw_inputs(self, first: Input | None) -> list[Any]:
         (label,) = self.trial.task.inputs.values()
         before, last = _parted(first)
-        shown = gr.HTML(drawn.turns(before or []), elem_id="predict-earlier")
+        shown = gr.HTML(drawn.turns(before or []), visible=bool(before), elem_id="predict-earlier")
         earlier = gr.State(before)  # the messages before the one that is typed; None where rows are plain text
         return [text_box(label, last, "predict-text", lines=5), earlier, shown]
 
@@ -35,9 +35,9 @@ class Text(View):
 
     def enter(self, given: Input) -> list[Any]:
         before, last = _parted(given)
-        return [last, before, drawn.turns(before or [])]
+        return [last, before, gr.HTML(drawn.turns(before or []), visible=bool(before))]
 
-    def read(self, entered: str, earlier: list[dict[str, str]] | None, _shown: str) -> Input:
+    def read(self, entered: str, earlier: list[dict[str, str]] | None, _shown: Any) -> Input:
         words = typed(entered)
         return words if earlier is None else [*earlier, {"role": "user", "content": words}]
 
