@@ -45,17 +45,20 @@ def with_task(address: Address, dataset: FeedbackDataset) -> Address:
     """The address with the task and roles that the data suggests, where none are chosen."""
     if address.task in TASKS and (address.roles or address.code):
         return address
-    name, roles = suggested_task(dataset)
+    name, roles = suggested_task(dataset, address.task)
     if not name:
         raise UserError(text.NO_TASK_YET, text.NO_TASK_HINT)
     return address.having(task=name, roles=roles, strategy="")
 
 
-def suggested_task(dataset: FeedbackDataset) -> tuple[str, dict[str, str]]:
-    """The example's own task, or the first that these fields and questions fit, with its roles filled; ("", {}) when
-    none does.
+def suggested_task(dataset: FeedbackDataset, asked_for: str = "") -> tuple[str, dict[str, str]]:
+    """The task that was asked for, or the example's own, or the first that these fields and questions fit, with its
+    roles filled; ("", {}) when none does.
     """
-    return next(iter(fitting_tasks(dataset).items()), ("", {}))
+    fits = fitting_tasks(dataset)
+    if asked_for in fits:
+        return asked_for, fits[asked_for]
+    return next(iter(fits.items()), ("", {}))
 
 
 def fitting_tasks(dataset: FeedbackDataset) -> dict[str, dict[str, str]]:

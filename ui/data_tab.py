@@ -13,7 +13,6 @@ from ui.people import Context
 from ui.shell import Asked, Shell, Tab, Updates, problem_box
 
 EXAMPLE = {"kind": "example"}  # without a name: the first
-OTHER_EXAMPLES = list(EXAMPLES.values())[1:]
 
 
 class DataTab(Tab):
@@ -75,13 +74,14 @@ class DataTab(Tab):
 
     @staticmethod
     def _build_other_examples() -> dict[str, gr.Button]:
-        """A button for each further example: its task above, what the data is below."""
-        with gr.Column(elem_classes="card", visible=bool(OTHER_EXAMPLES)):
+        """A button for each further task that has an example: the task above, what the data is below."""
+        examples = other_examples()
+        with gr.Column(elem_classes="card", visible=bool(examples)):
             gr.HTML(markup.heading(text.OTHER_EXAMPLES, text.OTHER_EXAMPLES_BELOW))
             with gr.Row(elem_classes="examples"):
                 return {
-                    example.name: gr.Button(f"{_task_of(example)}\n{example.about}", elem_id=f"example-{example.name}")
-                    for example in OTHER_EXAMPLES
+                    task: gr.Button(f"{TASKS[task].label}\n{example.about}", elem_id=f"example-{task}")
+                    for task, example in examples.items()
                 }
 
     def _build_detected(self) -> None:
@@ -119,8 +119,8 @@ class DataTab(Tab):
             self.shell.listen(trigger, handler, inputs, self.outputs, self.problem, **options)
 
         self.shell.listen(self.example.click, self.import_example, [], self.outputs, self.example_problem)
-        for name, button in self.others.items():
-            listen(button.click, lambda asked, name=name: self._import(asked, EXAMPLE | {"name": name}))
+        for task, button in self.others.items():
+            listen(button.click, lambda asked, task=task: self.import_other_example(asked, task))
         for trigger in (self.load.click, self.hub_id.submit):
             listen(trigger, self.import_hub, self.hub_id, self.subset, self.split, self.revision)
         listen(self.file.upload, self.inspect, self.file)
@@ -132,6 +132,9 @@ class DataTab(Tab):
 
     def import_example(self, asked: Asked) -> Updates:
         return self._import(asked, EXAMPLE)
+
+    def import_other_example(self, asked: Asked, task: str) -> Updates:
+        return self._import(asked, EXAMPLE | {"name": other_examples()[task].name}, task)
 
     def import_hub(self, asked: Asked, hub_id: str, subset: str, split: str, revision: str) -> Updates:
         if not (hub_id or "").strip():
@@ -163,9 +166,10 @@ class DataTab(Tab):
     def _file_source(path: str, options: dict[str, Any]) -> dict[str, Any]:
         return {"kind": "file", "path": path, "name": Path(path).name, "options": options}
 
-    def _import(self, asked: Asked, source: dict[str, Any]) -> Updates:
+    def _import(self, asked: Asked, source: dict[str, Any], task: str = "") -> Updates:
         asked.visitor.require()
-        address = Address(dataset=self.context.supervisor.import_dataset(source, token=asked.visitor.token))
+        dataset = self.context.supervisor.import_dataset(source, token=asked.visitor.token)
+        address = Address(dataset=dataset, task=task)
         return self.show(address) | self.shell.go(address) | self.shell.watch()
 
     def choose_again(self, _asked: Asked) -> Updates:
@@ -223,7 +227,7 @@ class DataTab(Tab):
     def _summary(self, address: Address) -> Updates:
         dataset = self.context.supervisor.dataset(address.dataset)
         profile = self.context.supervisor.profile(address.dataset)
-        verdict, ready = data_view.verdict(dataset)
+        verdict, ready = data_view.verdict(dataset, address)
         return {
             self.overview: data_view.overview(dataset, profile),
             self.verdict: verdict,
@@ -247,5 +251,8 @@ class DataTab(Tab):
         return self.show(address), live
 
 
-def _task_of(example: Example) -> str:
-    return TASKS[example.tasks[0]].label
+def other_examples() -> dict[str, Example]:
+    """Task → its example, for the tasks that the first example is not for."""
+    first, *others = EXAMPLES.values()
+    found = {task: next((example for example in others if task in example.tasks), None) for task in TASKS}
+    return {task: example for task, example in found.items() if example and task not in first.tasks}

@@ -8,6 +8,7 @@ import pandas as pd
 
 from engine import TASKS, FeedbackDataset, JobStatus
 from ui import choices, markup, sentences, text, values
+from ui.address import Address
 
 SHOWN_LABELS = 30
 SHOWN_BINS = 12
@@ -60,9 +61,9 @@ def overview(dataset: FeedbackDataset, profile: dict[str, Any]) -> str:
     return markup.heading(dataset.name, sentences.source(dataset.schema.source)) + markup.tiles(figures)
 
 
-def verdict(dataset: FeedbackDataset) -> tuple[str, bool]:
+def verdict(dataset: FeedbackDataset, address: Address) -> tuple[str, bool]:
     """What the data looks like, in a sentence, and whether one can go on with it."""
-    name, roles = choices.suggested_task(dataset)
+    name, roles = choices.suggested_task(dataset, address.task)
     if not name:
         return markup.line(text.NO_TASK_YET), False
     return markup.line(sentences.looks_like(TASKS[name].label, TASKS[name].roles, roles)), True

@@ -35,11 +35,14 @@ class Score(View):
         return list(self._texts(given))
 
     def _texts(self, given: Input | None) -> tuple[str, str]:
-        """An example's text, and the next example's beside it."""
-        inputs = [example["input"] for example in self.trial.examples]
-        if given not in inputs:
+        """An example's text, and beside it the other text of the same record, or the next example's."""
+        examples = self.trial.examples
+        at = next((i for i, example in enumerate(examples) if example["input"] == given), None)
+        if at is None:
             return given or "", ""
-        return given, inputs[(inputs.index(given) + 1) % len(inputs)]
+        others = [*examples[at + 1 :], *examples[:at]]
+        same = [other for other in others if other.get("record_id") == examples[at].get("record_id")]
+        return given, next((other["input"] for other in same + others), "")
 
     def read(self, one: str, other: str) -> Input:
         return [words for words in (typed(one), other) if (words or "").strip()]
