@@ -173,7 +173,7 @@ def test_faults_while_the_job_runs_are_borne_a_few_times(
 ) -> None:
     monkeypatch.setattr("engine.frameworks._openai_client.RETRIES", 0)
     told = Told()
-    faulty = {"training": 2}
+    faulty = {"training": 3}  # the events, and two questions about the job
     told.stage = lambda name: provider.fail_next("/fine_tuning/jobs/", status=503, times=faulty.get(name, 0))
     folder = train(tmp_path, told=told)
     assert (folder / "openai.json").is_file()
