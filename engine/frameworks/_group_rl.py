@@ -186,7 +186,7 @@ def train(
         peft_config=_trl_common.lora(config),
         callbacks=[_online_rl.rewards_callback(report)],
     )
-    model = _trl_common.fit(trainer, config, data, report)
+    model = _trl_common.fit(trainer, config, data, _online_rl.Curves(report))
     report.stage("saving")
     _trl_common.save(model, tokenizer, base, out_dir)
 

@@ -20,6 +20,7 @@ from engine.frameworks.framework import Predictor, SuggestedModel, knob
 from engine.runs.events import Report
 
 QUERY = "query"
+VALIDATION = "validation_"
 SCORED_PROMPTS = 100  # of the held-out ones
 BASE_MODELS = (
     SuggestedModel("HuggingFaceTB/SmolLM2-135M-Instruct", 269, "Small: for a first try, on a CPU too. English."),
@@ -146,33 +147,51 @@ def room_for_prompts(tokenizer: Any, model_config: Any, config: OnlineConfig, co
 
 
 def rewards_callback(report: Report) -> Any:
-    """A TrainerCallback that passes rewards, KL divergence (nats a completion) and lengths on, whatever the trainer
-    calls them.
-    """
+    """A TrainerCallback that passes on what a log line says of the training: see `_figures`."""
     from transformers import TrainerCallback
 
     class Rewards(TrainerCallback):
         def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, Any], **_: Any) -> None:
             _hf.report_loss(report, state, logs.get("loss/policy_avg"))  # PPO's
-            for part, prefix in (("", ""), ("eval_", "validation_")):
-                found = _figures(logs, part)
-                if found:
-                    report.metrics({prefix + name: value for name, value in found.items()}, step=state.global_step)
-                    shown = ", ".join(f"{prefix}{name} {value:.4f}" for name, value in found.items())
-                    print(f"step {state.global_step}/{state.max_steps}  {shown}", flush=True)
+            found = _figures(logs)
+            if found:
+                report.metrics(found, step=state.global_step)
+                shown = ", ".join(f"{name} {value:.4f}" for name, value in found.items())
+                print(f"step {state.global_step}/{state.max_steps}  {shown}", flush=True)
 
     return Rewards()
 
 
-def _figures(logs: dict[str, Any], part: str) -> dict[str, float]:
-    """reward, kl and completion_length of one log line of PPO, or of GRPO and RLOO, whose KL is a token's mean."""
+class Curves(Report):
+    """Passes everything on; of TRL's many validation figures only those that the training's curves have too."""
+
+    def __init__(self, report: Report) -> None:
+        self.stage, self.progress, self.note = report.stage, report.progress, report.note
+        self._report = report
+
+    @property
+    def stop_requested(self) -> bool:
+        return self._report.stop_requested
+
+    def metrics(self, values: dict[str, float], *, step: int) -> None:
+        judged = {name.removeprefix(VALIDATION): value for name, value in values.items() if name.startswith(VALIDATION)}
+        if judged:
+            kept = _figures(judged) | {name: judged[name] for name in ("loss",) if name in judged}
+            values = {VALIDATION + name: value for name, value in kept.items()}
+        self._report.metrics(values, step=step)
+
+
+def _figures(logs: dict[str, Any]) -> dict[str, float]:
+    """reward, kl (nats a completion) and completion_length of a log line of PPO, or of GRPO and RLOO, whose KL is a
+    token's mean.
+    """
     named = {
-        "reward": logs.get(f"{part}rewards/reward/mean", logs.get("objective/scores") if not part else None),
-        "completion_length": logs.get(f"{part}completions/mean_length"),
-        "kl": logs.get("objective/kl") if not part else None,
+        "reward": logs.get("rewards/reward/mean", logs.get("objective/scores")),
+        "completion_length": logs.get("completions/mean_length"),
+        "kl": logs.get("objective/kl"),
     }
-    if f"{part}kl" in logs and named["completion_length"] is not None:
-        named["kl"] = logs[f"{part}kl"] * named["completion_length"]
+    if "kl" in logs and named["completion_length"] is not None:
+        named["kl"] = logs["kl"] * named["completion_length"]
     return {name: value for name, value in named.items() if value is not None}
 
 

@@ -15,7 +15,7 @@ from typing import Any
 import pyarrow as pa
 
 from engine.errors import UserError
-from engine.frameworks import _hf, _online_rl, _rewards, _trl_common
+from engine.frameworks import _hf, _online_rl, _rewards, _trl_common, overlays
 from engine.frameworks._generation import Generator
 from engine.frameworks._online_rl import BASE_MODELS, load, load_base, usage
 from engine.frameworks._rewards import Scorer
@@ -34,7 +34,9 @@ def train(config: Config, data: TaskData, base: str, out_dir: Path, report: Repo
     os.environ.setdefault("TRL_EXPERIMENTAL_SILENCE", "1")  # the overlay's version is pinned: nothing changes there
     from datasets import Dataset
     from transformers import DataCollatorWithPadding
-    from trl.experimental.ppo import PPOConfig, PPOTrainer
+
+    with overlays.importing("trl-ppo"):
+        from trl.experimental.ppo import PPOConfig, PPOTrainer
 
     tokenizer, score = _online_rl.prepare(config, base, report)
     policy = _trl_common.load_causal_lm(base, config)

@@ -11,9 +11,24 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from engine.registry import FRAMEWORKS
+from engine.runs.events import Report
 from engine.tasks.task import TaskData
+from tests.frameworks.topics import Told
+
+TASK = "proximal-policy-optimization"
 
 LIKED = "e"
+QUICK = {
+    "reward_text": "completion",
+    "learning_rate": 3e-3,
+    "max_completion_length": 12,
+    "per_device_train_batch_size": 16,
+    "num_generations": 4,
+    "max_steps": 32,
+    "logging_steps": 1,
+    "use_cpu": True,
+}
 # Words of two letters and a vowel: a fifth of them have the liked letter.
 WORDS = ["".join(parts) for parts in itertools.product("bdfgklmnprst", "aeiou")]
 PROMPTS = [f"{a} {b}" for a, b in itertools.combinations(WORDS[::5], 2)]
@@ -90,6 +105,18 @@ def gain_in_errors(rewards: Sequence[float]) -> float:
     return float((last.mean() - first.mean()) / error)
 
 
-def tiny_settings(reward_model: str, **more: Any) -> dict[str, Any]:
-    """Settings with which the tiny policy learns in seconds."""
-    return {"reward_model": reward_model, "reward_text": "completion", "use_cpu": True, "logging_steps": 1} | more
+def check_learned(rewards: Sequence[float], divergences: Sequence[float]) -> None:
+    """The last quarter's mean reward is above the first's by two standard errors; KL stays under 10 nats."""
+    assert gain_in_errors(rewards) >= 2
+    assert max(divergences) < 10
+
+
+def learn(framework: str, folder: Path, data: TaskData, told: Report | None = None, **settings: Any) -> Path:
+    """Train GRPO or RLOO on the tiny policy with the reward of known optimum, in seconds. → the model's folder."""
+    base = settings.pop("base", None) or policy(folder / "base")
+    reward = settings.pop("reward_model", None) or letter_reward(folder / "reward")
+    chosen = FRAMEWORKS[framework]
+    config = chosen.configs[TASK](reward_model=reward, **(QUICK | settings))
+    chosen.check_config(config, TASK)
+    chosen.train(config, TASK, data, base, folder / "model", told or Told())
+    return folder / "model"
