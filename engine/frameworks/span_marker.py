@@ -19,8 +19,8 @@ from engine.tasks.task import TaskData
 OVERLAY = "span_marker"
 ENCODER = "encoder"  # folder of the model with the encoder's own config and tokenizer, which SpanMarker reads by name
 USUAL_LENGTH = 256
-# Encoders that take positions and a mask for every pair of tokens, as markers need.
-KINDS = ("bert", "roberta", "xlm-roberta", "xlm-roberta-xl", "camembert", "electra", "albert")
+# Encoders that take positions, token types and a mask for every pair of tokens, as markers need (tried, each).
+KINDS = "bert roberta xlm-roberta xlm-roberta-xl camembert electra mobilebert mpnet ernie rembert".split()
 
 
 class SpanMarkerConfig(HfLoopConfig):
@@ -122,7 +122,14 @@ def _longest(base: str, wanted: int | None) -> int:
     """Tokens a text may have; two positions fewer than the encoder has, because SpanMarker counts them from 2."""
     from transformers import AutoConfig, AutoTokenizer
 
-    encoder, tokenizer = AutoConfig.from_pretrained(base), AutoTokenizer.from_pretrained(base)
+    encoder = AutoConfig.from_pretrained(base)
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(base)
+    except ValueError as error:
+        raise UserError(
+            f"SpanMarker's transformers 4 can't read the base model's tokenizer: {error}",
+            "Choose a base model from the Hub whose tokenizer was saved by transformers 4.",
+        ) from error
     _hf.check_offsets(tokenizer, "SpanMarker")
     tokenizer.model_max_length = min(tokenizer.model_max_length, encoder.max_position_embeddings - 2)
     return _hf.longest(tokenizer, encoder, wanted) if wanted else min(USUAL_LENGTH, tokenizer.model_max_length)
