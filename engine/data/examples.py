@@ -27,7 +27,9 @@ EXAMPLES = {
     for example in (
         Example("support_messages", "Support messages", "400 support messages, 3 annotators", ("text-classification",)),
         Example("town_news", "Town news", "108 notices with marked spans", ("token-classification",)),
+        Example("island_guide", "Island guide", "71 questions on 14 passages, 3 annotators", ("question-answering",)),
         Example("question_pairs", "Question pairs", "124 pairs of questions, rated", ("sentence-similarity",)),
+        Example("plain_notices", "Plain notices", "72 stiff notices, and the same in plain words", ("text2text",)),
         Example(
             "ranked_replies",
             "Ranked replies",
@@ -35,6 +37,10 @@ EXAMPLES = {
             ("reward-modeling", "direct-preference-optimization"),
         ),
         Example("rated_replies", "Rated replies", "72 replies, rated from 1 to 5", ("kto",)),
+        Example(
+            "kitchen_answers", "Kitchen answers", "64 questions, 2 annotators' answers", ("supervised-fine-tuning",)
+        ),
+        Example("library_chats", "Library chats", "60 conversations at a desk", ("chat-completion",)),
     )
 }
 

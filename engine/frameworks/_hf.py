@@ -73,6 +73,7 @@ class AdaptedCell(Cell, Protocol):
     """One that an adapter can learn."""
 
     PEFT_TYPE: str  # peft's name for the kind of model: "TOKEN_CLS"
+    NEW_LAYERS: tuple[str, ...]  # names of the new layer that peft does not tell from the base model's
 
     def info_of(self, config: Any) -> dict[str, Any]:
         """The task's info, as far as `new_model` needs it, from a saved model's config."""

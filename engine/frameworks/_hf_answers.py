@@ -19,6 +19,7 @@ from engine.tasks.task import TaskData
 
 MODEL, ADAPTER = "AutoModelForQuestionAnswering", "AutoPeftModelForQuestionAnswering"
 PEFT_TYPE, TRAINER = "QUESTION_ANS", ""
+NEW_LAYERS: tuple[str, ...] = ("qa_outputs", "classifier")
 TASK = "Question answering"
 LONGEST = 384  # tokens of a window, where nobody asks for another
 LONGEST_ANSWER, STRIDE = "max_answer_length", "doc_stride"  # in the saved config too, for predicting

@@ -22,6 +22,7 @@ from engine.tasks.task import TaskData
 
 MODEL, ADAPTER = "AutoModelForTokenClassification", "AutoPeftModelForTokenClassification"
 PEFT_TYPE, TRAINER = "TOKEN_CLS", ""
+NEW_LAYERS: tuple[str, ...] = ()
 TASK = "Token classification"
 IGNORED = -100  # the label of a token that takes no part in the loss
 GIVEN_WORDS = "given_words"  # in the saved config: whether the words came with the training data

@@ -74,7 +74,7 @@ class Peft(Framework):
         tokenizer = _hf.load_tokenizer(base)
         model = cell.new_model(base, tokenizer, data.info)
         resized = model.config.vocab_size != AutoConfig.from_pretrained(base).vocab_size
-        settings = lora_config(config, cell.PEFT_TYPE)
+        settings = lora_config(config, cell, model)
         try:
             adapted = get_peft_model(model, settings)
         except ValueError as error:
@@ -116,8 +116,8 @@ class Peft(Framework):
         CELLS[task].check_base(base)
 
 
-def lora_config(config: AdapterConfig, task_type: str) -> Any:
-    """peft.LoraConfig as asked for."""
+def lora_config(config: AdapterConfig, cell: _hf.AdaptedCell, model: Any) -> Any:
+    """peft.LoraConfig as asked for. New layers that peft would take for the base model's are trained whole too."""
     import peft
 
     own = {
@@ -128,7 +128,11 @@ def lora_config(config: AdapterConfig, task_type: str) -> Any:
     values = {name: getattr(config, name) for name in own}
     if values["target_modules"] == [ALL_LINEAR]:
         values["target_modules"] = ALL_LINEAR
-    return peft.LoraConfig(task_type=task_type, **values, **extra)
+    new = [name for name in cell.NEW_LAYERS if hasattr(model, name)]
+    if new:
+        values["modules_to_save"] = [*(values["modules_to_save"] or ()), *new]
+        values["exclude_modules"] = [*(values["exclude_modules"] or ()), *new]
+    return peft.LoraConfig(task_type=cell.PEFT_TYPE, **values, **extra)
 
 
 def adapter_base(model_dir: Path) -> str:
