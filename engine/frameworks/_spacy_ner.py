@@ -22,11 +22,7 @@ def add_recognizer(nlp: Any, config: SpacyNerConfig, info: dict[str, Any]) -> li
     if NAME in nlp.pipe_names:
         nlp.remove_pipe(NAME)
     check_tok2vec(nlp, config)
-    others = add_component(nlp, config, NAME, {"model": _model(config, nlp)})
-    recognizer = nlp.get_pipe(NAME)
-    for label in info["classes"]:
-        recognizer.add_label(label)
-    return others
+    return add_component(nlp, config, NAME, {"model": _model(config, nlp)})
 
 
 def _model(config: SpacyNerConfig, nlp: Any) -> dict[str, Any]:
@@ -56,7 +52,7 @@ class Entities:
     """The recognizer as a component to train (see _spacy_training.Component)."""
 
     name = NAME
-    labels = None  # they were added with the component; initialize reads the rows
+    labels = None  # spaCy takes them from the rows, most frequent first
 
     def __init__(self, config: SpacyNerConfig, info: dict[str, Any]) -> None:
         self.metric, self.classes = config.metric_for_best_model, info["classes"]

@@ -1,0 +1,114 @@
+"""Token classification: names in tweets (words and tags), in headlines (Prodigy's spans; an Argilla export)."""
+
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from benchmarks.acceptance import bare_classifiers, bare_taggers
+from benchmarks.acceptance.measured import Measured
+from engine import FRAMEWORKS, ArgillaTrainer, FeedbackDataset, TrainingTask, locate
+from engine.frameworks import overlays
+from engine.tasks.task import TaskData
+
+TASK = "token-classification"
+# Settings by their upstream names, small enough for one CPU core.
+SETTINGS: dict[str, dict[str, Any]] = {
+    "spacy": {"max_epochs": 12, "eval_frequency": 100, "dropout": 0.1},
+    "span_marker": {
+        "num_train_epochs": 4,
+        "learning_rate": 5e-4,
+        "per_device_train_batch_size": 8,
+        "model_max_length": 40,
+        "marker_max_length": 40,
+        "entity_max_length": 4,
+    },
+}
+SELECTS = {"spacy": True, "span_marker": False}  # on validation rows, in both
+ROWS = {"spacy": (1500, 150, 600), "span_marker": (200, 0, 120)}  # at most: train, validation, test
+LONGEST = {"spacy": 1000, "span_marker": 90}  # characters; what is padded costs as much as what is there
+
+
+def wnut17(data: Path, framework: str) -> tuple[FeedbackDataset, TrainingTask]:
+    """Tweets with names of six kinds, those that have one."""
+    dataset = FeedbackDataset.from_file(data / "wnut17" / "wnut17train.conll")
+    rows = zip(dataset.values("tags").to_pylist(), dataset.values("text").to_pylist(), strict=True)
+    named = [i for i, (tags, text) in enumerate(rows) if set(tags) != {"O"} and len(text) <= LONGEST[framework]]
+    return dataset.take(named), TrainingTask.for_token_classification(tokens="tokens", tags="tags")
+
+
+def headlines(data: Path, framework: str) -> tuple[FeedbackDataset, TrainingTask]:
+    """Prodigy's annotations."""
+    folder = data / "prodigy_annotations"
+    dataset = FeedbackDataset.from_file(folder / "annotated_news_headlines-ORG-PERSON-LOCATION-ner.jsonl")
+    return dataset, TrainingTask.for_token_classification(text="text", spans="spans")
+
+
+def news_spans(data: Path, framework: str) -> tuple[FeedbackDataset, TrainingTask]:
+    """An Argilla export with a span question."""
+    dataset = FeedbackDataset.from_file(data / "argilla_v1_news_spans")
+    return dataset, TrainingTask.for_token_classification(spans=dataset.question_by_name("entities"))
+
+
+DATASETS: dict[str, Callable[..., tuple[FeedbackDataset, TrainingTask]]] = {
+    "wnut17": wnut17,
+    "headlines": headlines,
+    "news_spans": news_spans,
+}
+
+
+def measure(framework: str, dataset_name: str, folder: Path) -> Measured:
+    """One cell: ours, then the bare library on the very rows that ours was given."""
+    dataset, task = DATASETS[dataset_name](folder, framework)
+    dataset, shares = _shares(dataset, framework)
+    overlay = FRAMEWORKS[framework].overlays.get(TASK)
+    with tempfile.TemporaryDirectory(prefix="acceptance-") as scratch:
+        trainer = ArgillaTrainer(dataset, task, framework, seed=42, **shares)
+        trainer.update_config(**SETTINGS[framework])
+        started = time.monotonic()
+        trainer.train(Path(scratch) / "ours")
+        ours_seconds, data = time.monotonic() - started, trainer._prepared.data
+        ours = trainer.report["metrics"]["f1"]
+        bare_classifiers.seed_everything()
+        (Path(scratch) / "bare").mkdir()
+        base = locate(FRAMEWORKS[framework].base_models[TASK][0].id)
+        started, splits = time.monotonic(), dict(_splits(data))
+        place = str(overlays.folder(overlay)) if overlay else ""
+        given = (splits, data.info["classes"], base, SETTINGS[framework], Path(scratch) / "bare", place)
+        predicted = bare_taggers.TRAINERS[framework](*given)
+        bare_seconds = time.monotonic() - started
+        bare = _micro_f1(splits["test"]["spans"], predicted)
+    rows, seconds = f"{len(data.train)}/{len(data.test)}", (ours_seconds, bare_seconds)
+    return Measured(f"{framework}:{dataset_name}", rows, "f1", ours, bare, seconds, learned=bool(bare))
+
+
+def _shares(dataset: FeedbackDataset, framework: str) -> tuple[FeedbackDataset, dict[str, float]]:
+    """As many records as the framework is given here, and their shares."""
+    wanted = ROWS[framework]
+    dataset = dataset.head(sum(wanted))
+    return dataset, {"train_size": wanted[0] / sum(wanted), "validation_size": wanted[1] / sum(wanted)}
+
+
+def _splits(data: TaskData) -> Iterator[tuple[str, bare_taggers.Rows]]:
+    for name in ("train", "validation", "test"):
+        table = getattr(data, name)
+        if table is not None:
+            spans = [[(s["start"], s["end"], s["label"]) for s in row] for row in table["spans"].to_pylist()]
+            yield name, {"text": table["text"].to_pylist(), "spans": spans}
+
+
+def _micro_f1(expected: bare_taggers.Spans, predicted: bare_taggers.Spans) -> float:
+    """F1 of whole spans, counted here."""
+    hits = sum(len(set(right) & set(found)) for right, found in zip(expected, predicted, strict=True))
+    total = sum(len(set(row)) for row in (*expected, *predicted))
+    return 2 * hits / total if total else 0.0
+
+
+CELLS = {
+    f"{framework}:{dataset}": partial(measure, framework, dataset)
+    for dataset in DATASETS
+    for framework in bare_taggers.TRAINERS
+    if (framework, dataset) != ("span_marker", "news_spans")  # the headlines once more
+}
