@@ -13,6 +13,7 @@ from engine.tasks.task import TaskData
 Config = _trl_sft.Config
 BASE_MODELS = tuple(model for model in _trl_sft.BASE_MODELS if "no chat template" not in model.note)
 check_base = _trl_sft.check_base
+held_out_scores = _trl_sft.held_out_scores
 
 
 def train(config: Config, data: TaskData, base: str, out_dir: Path, report: Report) -> None:

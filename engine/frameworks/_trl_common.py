@@ -6,6 +6,8 @@ Called by the _trl_*.py files, one a task. TRL names its figures and its argumen
 import dataclasses
 import json
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, ClassVar
@@ -113,6 +115,21 @@ class TrlConfig(HfLoopConfig):
         if self.load_in_4bit and not self.use_lora:
             raise ValueError("A model in 4 bits can't be trained itself: switch LoRA on, or 4-bit base off.")
         return self
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """As _hf.quiet, and no progress bars of datasets either, with which TRL shows how it prepares rows."""
+    from datasets.utils import logging
+
+    shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        with _hf.quiet():
+            yield
+    finally:
+        if shown:
+            logging.enable_progress_bar()
 
 
 def training_arguments(

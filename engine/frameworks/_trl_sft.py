@@ -70,7 +70,7 @@ def train(config: Config, data: TaskData, base: str, out_dir: Path, report: Repo
     # The labels stand in the rows: nothing is left for the trainer to mask.
     masks = {"completion_only_loss": False, "assistant_only_loss": False}
     checkpoints = out_dir.parent / "checkpoints"
-    with _hf.quiet():
+    with common.quiet():
         trainer = SFTTrainer(
             model=model,
             args=common.training_arguments(config, data, checkpoints, SFTConfig, max_length=max_length, **masks),
@@ -95,31 +95,35 @@ def datasets(config: Config, data: TaskData, tokenizer: Any, max_length: int, re
         if table is None:
             made.append(None)
             continue
-        found = _trl_rows.encode(
-            table,
-            tokenizer,
-            max_length,
-            completion_only=config.completion_only_loss,
-            assistant_only=config.assistant_only_loss,
-        )
-        rows = _trl_rows.told(found, split, max_length, report)
+        rows = _trl_rows.told(encoded(table, tokenizer, max_length, config), split, max_length, report)
         ids, labels = ([row[i] for row in rows] for i in (0, 1))
         kind = pa.list_(pa.int64())
         made.append(Dataset(pa.table({"input_ids": pa.array(ids, kind), "labels": pa.array(labels, kind)})))
     return made[0], made[1]
 
 
+def encoded(table: pa.Table, tokenizer: Any, max_length: int, config: Config) -> _trl_rows.Rows:
+    """Canonical rows as token ids and labels, by what `config` says is learned."""
+    masks = {"completion_only": config.completion_only_loss, "assistant_only": config.assistant_only_loss}
+    return _trl_rows.encode(table, tokenizer, max_length, **masks)
+
+
 class TunedModel(Generator):
     """A fine-tuned model, or the base model: writes texts, and knows its loss on canonical rows."""
 
-    def score(self, table: pa.Table) -> dict[str, float]:
-        """Loss, perplexity and token accuracy of completions, of the assistant's turns, or of whole texts.
+    def score(self, table: pa.Table, config: Config | None = None) -> dict[str, float]:
+        """Loss, perplexity and token accuracy on the tokens that `config` trains on, within its longest row.
 
-        The same tokens count whatever was trained on, so that figures of several runs can be compared; at most 1,024
-        tokens of a row are read.
+        By default those of completions, of the assistant's turns, or of whole texts.
         """
-        longest = common.window(self.tokenizer, self.model.config, None)
-        return self.token_scores(_trl_rows.encode(table, self.tokenizer, longest).rows)
+        config = config or Config()
+        longest = common.window(self.tokenizer, self.model.config, config.max_length)
+        return self.token_scores(encoded(table, self.tokenizer, longest, config).rows)
+
+
+def held_out_scores(predictor: TunedModel, table: pa.Table, config: Config) -> dict[str, float]:
+    """Figures on what was trained on, so that they fit the validation's: of the trained and of the base model."""
+    return predictor.score(table, config)
 
 
 def load(model_dir: Path) -> Predictor:

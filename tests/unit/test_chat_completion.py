@@ -220,3 +220,10 @@ def test_held_out_conversations_are_shown_up_to_their_last_answer() -> None:
     output = {"role": "assistant", "content": "D"}
     assert TASK.evaluate([output], table.table, {}, table.table) == {"samples": [expected | {"predicted": "D"}]}
     assert TASK.output_columns([output, None], {})["prediction"].to_pylist() == ["D", None]
+
+
+def test_the_bundled_example_fills_the_roles() -> None:
+    dataset = FeedbackDataset.example("library_chats")
+    found = rows(dataset, **TASK.suggest(dataset))
+    assert (len(found.table), found.left_out) == (60, {})
+    assert {message["role"] for said in messages_of(found) for message in said} == {"system", "user", "assistant"}

@@ -1,12 +1,16 @@
 """Supervised fine-tuning: rows of three kinds from columns and from functions, what is refused, training data."""
 
 import json
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
-from engine import TASKS, FeedbackDataset, LabelQuestion, TextField, TextQuestion, TrainingTask, UserError
+from engine import EXAMPLES, TASKS, FeedbackDataset, LabelQuestion, TextField, TextQuestion, TrainingTask, UserError
 from engine.data.fields import Field
 from engine.runs.run_directory import SplitSpec
 from engine.tasks.generation import GenerationOptions
@@ -295,3 +299,16 @@ def test_generation_options_have_bounds() -> None:
     assert GenerationOptions().model_dump() == {"max_new_tokens": 64, "temperature": 0.0, "top_p": 1.0, "seed": 42}
     with pytest.raises(ValueError, match="less than or equal to 5"):
         GenerationOptions(temperature=6)
+
+
+def test_the_bundled_example_fills_the_roles(tmp_path: Path) -> None:
+    dataset = FeedbackDataset.example("kitchen_answers")
+    found = rows(dataset, **TASK.suggest(dataset))
+    assert (len(dataset), len(found.table), found.info) == (64, 76, {"format": "prompt"})
+    assert {reason: len(ids) for reason, ids in found.left_out.items()} == {
+        "unanswered": 2, "only drafts or discarded": 2
+    }  # fmt: skip
+    folder = EXAMPLES["kitchen_answers"].folder
+    subprocess.run([sys.executable, str(folder / "build.py"), str(tmp_path)], check=True, capture_output=True)
+    file = Path("data") / "train-00000-of-00001.parquet"
+    assert pq.read_table(tmp_path / file).equals(pq.read_table(folder / file))
