@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 SHOWN_MISTAKES = 200
 LONGEST_SHOWN = 80  # characters of a span among the mistakes
+LISTS = ("text", "custom")  # types of fields whose values are lists
 
 
 class TokenClassification(SampleTask):
@@ -44,9 +45,11 @@ class TokenClassification(SampleTask):
     }
     roles: ClassVar[dict[str, Role]] = {
         "text": Role("field", "Text", "What the spans are marked in.", optional=True),
-        "spans": Role("column", "Spans", "A span question, or a column of start, end and label.", optional=True),
-        "tokens": Role("field", "Words", "A column of words, in place of a text.", optional=True),
-        "tags": Role("field", "Tags", "A tag for each word: IOB, BIOES or plain labels.", optional=True),
+        "spans": Role(
+            "column", "Spans", "A span question, or a column of start, end and label.", optional=True, types=LISTS
+        ),
+        "tokens": Role("field", "Words", "A column of words, in place of a text.", optional=True, types=LISTS),
+        "tags": Role("field", "Tags", "A tag for each word: IOB, BIOES or plain labels.", optional=True, types=LISTS),
     }
     constructor: ClassVar[str] = "for_token_classification"
     metrics: ClassVar[dict[str, Metric]] = {
@@ -177,6 +180,10 @@ class TokenClassification(SampleTask):
             {"input": texts[row], "expected": _with_text(texts[row], spans[row]), "record_id": ids[row]}
             for row in chosen
         ]
+
+    def about_model(self, info: dict[str, Any]) -> str:
+        """The labels that it gives."""
+        return "It marks spans of a text and labels each: " + ", ".join(f"“{name}”" for name in info["classes"]) + "."
 
     def input_columns(self, table: pa.Table) -> dict[str, str]:
         """The column called "text", or else the wordiest one."""

@@ -254,6 +254,19 @@ def test_a_span_question_brings_its_text_and_no_other():
     assert str(error.value) == "The spans of 'names' are marked in 'title', not in 'text'. Choose 'title' as the text."
 
 
+def test_fields_can_be_given_as_they_are(tmp_path):
+    import json
+
+    rows = [{"text": TEXT, "spans": marked(ROME), "tokens": WORDS, "tags": TAGS}]
+    (tmp_path / "rows.jsonl").write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+    dataset = FeedbackDataset.from_file(tmp_path / "rows.jsonl")
+    field = dataset.field_by_name
+    spans = TrainingTask.for_token_classification(text=field("text"), spans=field("spans"))
+    assert pairs(TASK.rows(dataset, spans)) == [(TEXT, [ROME])]
+    tagged = TrainingTask.for_token_classification(tokens=field("tokens"), tags=field("tags"))
+    assert pairs(TASK.rows(dataset, tagged)) == [("Ann Lee lives in Rome .", [ANN_LEE, ROME])]
+
+
 def test_other_questions_and_strategies_are_refused():
     with pytest.raises(UserError, match="Spans can't be unified by 'mean'. Their strategies: majority, disagreement."):
         rows_of(annotated(NAMES, {TEXT: [marked(ROME)]}), "mean")
