@@ -35,7 +35,7 @@ def plain(value: Any) -> str:
     if isinstance(value, dict):
         return _plain_dict(value)
     if is_messages(value):
-        return " ".join(f"{message['role']}: {message['content']}" for message in value)
+        return " ".join(map(_plain_dict, value))
     if is_spans(value):
         return ", ".join(
             f"{span.get('text') or (span['start'], span['end'])} ({span.get('label', '')})" for span in value
@@ -50,6 +50,8 @@ def _plain_dict(value: dict[str, Any]) -> str:
     if {"start", "end", "label"} <= value.keys() and isinstance(value["start"], list):
         words = value.get("text") or [f"{s}–{e}" for s, e in zip(value["start"], value["end"], strict=True)]
         return ", ".join(f"{word} ({label})" for word, label in zip(words, value["label"], strict=True))
+    if {"role", "content"} <= value.keys():
+        return f"{value['role']}: {plain(value['content'])}"
     if {"rank", "value"} <= value.keys() and isinstance(value["value"], list):
         ranked = sorted(zip(value["rank"], value["value"], strict=True), key=lambda pair: (pair[0] is None, pair[0]))
         return " > ".join(str(name) for _, name in ranked)

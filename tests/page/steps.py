@@ -53,3 +53,11 @@ def write_multi_label_csv(path: Path) -> Path:
             labels = [label for bit, label in enumerate(words) if (i + 1) & (1 << bit)] or ["billing"]
             writer.writerow([" and ".join(words[label] for label in labels) + f", case {i}", ",".join(labels)])
     return path
+
+
+def type_base(page: Page, base: str) -> None:
+    """Name a base model that is not among the suggestions, and wait until the page has taken it."""
+    box = page.locator("#base-model input")
+    box.fill(base)
+    box.press("Enter")
+    expect(page.locator("#train-plan")).to_contain_text(base)

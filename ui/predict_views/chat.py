@@ -5,7 +5,7 @@ from typing import Any
 
 import gradio as gr
 
-from ui import drawn, text, values
+from ui import drawn, text
 from ui.predict_views.view import Input, View, text_box, typed
 from ui.shell import Asked, Updates
 
@@ -61,7 +61,10 @@ class Chat(View):
         yield {self.chat: [*turns, answer]}
 
     def show_expected(self, example: dict[str, Any]) -> str:
-        return drawn.parts([(text.EXPECTED, values.plain(example["expected"]))])
+        expected = example["expected"]
+        return drawn.parts(
+            [(text.EXPECTED, _words(expected.get("content") if isinstance(expected, dict) else expected))]
+        )
 
 
 def _parted(messages: Messages) -> tuple[str, Messages, str]:
