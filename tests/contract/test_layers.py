@@ -8,7 +8,10 @@ import pytest
 from engine.registry import FRAMEWORKS
 
 ROOT = Path(__file__).parents[2]
-HEAVY = set("torch transformers datasets spacy setfit sentence_transformers peft accelerate sklearn scipy".split())
+HEAVY = set(
+    "torch transformers datasets spacy setfit sentence_transformers peft accelerate sklearn scipy trl openai seqeval "
+    "sacrebleu span_marker".split()
+)
 PRODUCT = sorted(path.relative_to(ROOT) for folder in ("ui", "engine") for path in (ROOT / folder).rglob("*.py"))
 
 
