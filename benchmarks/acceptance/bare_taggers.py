@@ -1,7 +1,7 @@
 """The same trainings as each library's own documentation writes them, without Annotune: what acceptance compares with.
 
-Rows are {"text": [str], "spans": [[(start, end, label)]]}; every function gives predicted spans for `test`, in order.
-Knows nothing of the engine.
+Rows are {"text": [str], "spans": [[(start, end, label)]], "words": [[(start, end)]]}; every function gives predicted
+spans for `test`, in order. Knows nothing of the engine.
 """
 
 import json
@@ -10,6 +10,8 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+
+from benchmarks.acceptance import bare_token_trainers
 
 Rows = dict[str, list]
 Spans = list[list[tuple[int, int, str]]]
@@ -58,4 +60,9 @@ def span_marker(
     return [[tuple(span) for span in spans] for spans in json.loads(answer.read_text(encoding="utf-8"))]
 
 
-TRAINERS: dict[str, Callable[..., Spans]] = {"spacy": spacy, "span_marker": span_marker}
+TRAINERS: dict[str, Callable[..., Spans]] = {
+    "spacy": spacy,
+    "span_marker": span_marker,
+    "transformers": bare_token_trainers.transformers,
+    "peft": bare_token_trainers.peft,
+}

@@ -22,7 +22,7 @@ from engine.tasks.task import TaskData
 
 MODEL, ADAPTER = "AutoModelForTokenClassification", "AutoPeftModelForTokenClassification"
 PEFT_TYPE, TRAINER = "TOKEN_CLS", ""
-NEW_LAYERS: tuple[str, ...] = ()
+NEW_LAYERS: tuple[str, ...] = ("classifier", "score")
 TASK = "Token classification"
 IGNORED = -100  # the label of a token that takes no part in the loss
 GIVEN_WORDS = "given_words"  # in the saved config: whether the words came with the training data
@@ -145,7 +145,7 @@ def units(text: str, given_words: bool = False) -> Words:
 
 def _abbreviates(word: str) -> bool:
     """Whether the full stop at the end belongs to the word, as in U.S. and e.g."""
-    return word.endswith(".") and "." in word[1:-1]
+    return word.endswith(".") and "." in word[1:-1] and word[-2].isalnum()
 
 
 def windows(tokenizer: Any, texts: Sequence[str], words: Sequence[Words]) -> Iterator[Window]:
