@@ -40,6 +40,9 @@ EXAMPLES = {
         Example(
             "kitchen_answers", "Kitchen answers", "64 questions, 2 annotators' answers", ("supervised-fine-tuning",)
         ),
+        Example(
+            "household_questions", "Household questions", "82 questions to answer", ("proximal-policy-optimization",)
+        ),
         Example("library_chats", "Library chats", "60 conversations at a desk", ("chat-completion",)),
     )
 }
