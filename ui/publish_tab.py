@@ -18,7 +18,7 @@ class PublishTab(Tab):
         self.context, self.shell = context, shell
         with gr.Row(visible=False, elem_classes="two-columns", elem_id="publish") as self.group:
             with gr.Column(elem_classes="card"):
-                gr.HTML(markup.heading(text.PUBLISH, text.PUBLISH_BELOW))
+                self.below = gr.HTML()
                 self.who = gr.HTML(elem_id="publish-who")
                 self.repo = gr.Textbox(label=text.REPO, info=text.REPO_INFO, max_lines=1, elem_id="repo-id")
                 self.private = gr.Checkbox(True, label=text.PRIVATE, info=text.PRIVATE_INFO, elem_id="private")
@@ -39,7 +39,7 @@ class PublishTab(Tab):
         self.nothing = gr.HTML(markup.line(text.NO_RESULT_YET, subdued=True))
         self.outputs = [
             *(self.group, self.nothing, self.problem, self.who, self.repo, self.push, self.bar, self.link, self.usage),
-            *(self.zip, self.zip_problem, self.card),
+            *(self.zip, self.zip_problem, self.card, self.below),
         ]
         given = [self.repo, self.private]
         for trigger in (self.push.click, self.repo.submit):
@@ -79,6 +79,9 @@ class PublishTab(Tab):
         return {
             self.group: gr.Row(visible=True),
             self.nothing: gr.HTML(visible=False),
+            self.below: markup.heading(
+                text.PUBLISH, FRAMEWORKS[run_dir.spec.framework].published_note or text.PUBLISH_BELOW
+            ),
             self.card: without_metadata(run_dir.card_file.read_text(encoding="utf-8")),
             **self._status(address),
         }

@@ -116,14 +116,17 @@ class TrainTab(Tab):
         if address == asked.address or not address.framework:
             return {}
         if choices.must_be_fetched(address):  # it is downloaded as soon as it is chosen
-            return self.fetch_base(replace(asked, address=address))
+            return self._fetch(replace(asked, address=address), {})
         return {self.shell.address: address.query()} | self._readiness(address)
 
     def fetch_base(self, asked: Asked) -> Updates:
-        """Begin to download the chosen base model, or try again."""
+        """Begin to download what is missing, the models that the settings name too; or try again."""
+        return self._fetch(asked, asked.address.config)
+
+    def _fetch(self, asked: Asked, config: dict[str, Any]) -> Updates:
         asked.visitor.require()
-        chosen = asked.address
-        self.context.supervisor.fetch(chosen.framework, chosen.task, chosen.base, token=asked.visitor.token)
+        wanted = asked.address.framework, asked.address.task, asked.address.base
+        self.context.supervisor.fetch(*wanted, token=asked.visitor.token, config=config)
         changed: Updates = {self.shell.address: asked.address.query()}
         return changed | self.shell.watch() | self._readiness(asked.address)
 
