@@ -46,6 +46,7 @@ class Cell(Protocol):
 
     MODEL: str  # transformers' class that loads it: "AutoModelForTokenClassification"
     TRAINER: str  # "": Trainer and TrainingArguments; "Seq2Seq": those of that name
+    WRITES_BEFORE: bool  # whether the base model can do the task, well or badly, before it is trained
 
     def check_base(self, base: str) -> None:
         """Raise UserError when the model at `base` is of a kind that can't learn the task. Reads its config only."""

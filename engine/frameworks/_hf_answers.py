@@ -19,6 +19,7 @@ from engine.tasks.task import TaskData
 
 MODEL, ADAPTER = "AutoModelForQuestionAnswering", "AutoPeftModelForQuestionAnswering"
 PEFT_TYPE, TRAINER = "QUESTION_ANS", ""
+WRITES_BEFORE = False
 NEW_LAYERS: tuple[str, ...] = ("qa_outputs", "classifier")
 TASK = "Question answering"
 LONGEST = 384  # tokens of a window, where nobody asks for another
@@ -287,6 +288,7 @@ def adapter_usage(repo_id: str) -> str:
     return (
         "import peft, transformers\n"
         "\n"
-        f'loaded = [kind.from_pretrained("{repo_id}") for kind in (peft.{ADAPTER}, transformers.AutoTokenizer)]\n'
+        f'model, tokenizer = (kind.from_pretrained("{repo_id}") for kind in '
+        f"(peft.{ADAPTER}, transformers.AutoTokenizer))\n"
         f"{_PREDICT}"
     )

@@ -15,6 +15,7 @@ from engine.tasks.task import TaskData
 
 MODEL, ADAPTER = "AutoModelForSequenceClassification", "AutoPeftModelForSequenceClassification"
 PEFT_TYPE, TRAINER = "SEQ_CLS", ""
+WRITES_BEFORE = False
 NEW_LAYERS: tuple[str, ...] = ()
 
 

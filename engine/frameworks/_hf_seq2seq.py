@@ -17,6 +17,7 @@ from engine.tasks.generation import GenerationOptions
 from engine.tasks.task import TaskData
 
 MODEL, TRAINER = "AutoModelForSeq2SeqLM", "Seq2Seq"
+WRITES_BEFORE = True
 BATCH = 1000
 
 
@@ -121,7 +122,8 @@ class Rewriter:
         longest target in training unless max_new_tokens says otherwise.
         """
         texts, chosen = classification.checked_inputs(inputs), GenerationOptions(**options)
-        longest = chosen.max_new_tokens if "max_new_tokens" in options else self.model.generation_config.max_new_tokens
+        trained = getattr(self.model.generation_config, "max_new_tokens", None)  # None: a base model's
+        longest = chosen.max_new_tokens if "max_new_tokens" in options else trained
         written: list[str] = [""] * len(texts)
         order = sorted(range(len(texts)), key=lambda i: len(texts[i]))  # texts of one length waste no padding
         for start in range(0, len(order), self.batch_size):

@@ -22,6 +22,7 @@ from engine.tasks.task import TaskData
 
 MODEL, ADAPTER = "AutoModelForTokenClassification", "AutoPeftModelForTokenClassification"
 PEFT_TYPE, TRAINER = "TOKEN_CLS", ""
+WRITES_BEFORE = False
 NEW_LAYERS: tuple[str, ...] = ("classifier", "score")
 TASK = "Token classification"
 IGNORED = -100  # the label of a token that takes no part in the loss

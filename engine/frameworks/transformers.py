@@ -93,7 +93,6 @@ class Transformers(Framework):
             SuggestedModel("google-t5/t5-small", 242, "Small and quick to train; English, French, German, Romanian."),
             SuggestedModel("google/flan-t5-small", 308, "As small, and trained on many instructions."),
             SuggestedModel("google/flan-t5-base", 990, "Stronger; likes a GPU."),
-            SuggestedModel("google/byt5-small", 1200, "Reads bytes: any language, and spelling; slow."),
             SuggestedModel("facebook/bart-base", 558, "English; good at rewriting and summaries."),
         ),
     }
@@ -120,6 +119,9 @@ class Transformers(Framework):
 
         model = _hf.load_trained(CELLS[task].MODEL, model_dir)
         return CELLS[task].predictor(model, AutoTokenizer.from_pretrained(model_dir))
+
+    def load_base(self, base: str, task: str) -> Predictor | None:
+        return self.load(Path(base), task) if CELLS[task].WRITES_BEFORE else None
 
     def usage(self, repo_id: str, task: str) -> str:
         return CELLS[task].usage(repo_id)

@@ -51,6 +51,8 @@ def test_learns_pairs_by_heart_and_loads_with_transformers_itself(tmp_path: Path
     assert predictor.predict(["Norway"], max_new_tokens=3)[0] == "Osl"
     drawn = [predictor.predict(["Norway", "Peru"], temperature=5.0, seed=seed) for seed in (1, 1, 2)]
     assert drawn[0] == drawn[1] != drawn[2]
+    before = FRAMEWORKS["transformers"].load_base(tiny_seq2seq(), TASK).predict(["Norway", "Peru"])
+    assert len(before) == 2 and "Oslo" not in before
     with pytest.raises(UserError, match="Input 1 is 3"):
         predictor.predict([3])
 
