@@ -1,5 +1,8 @@
 """Sentence similarity: rows from columns and functions, what is refused, figures on hand-worked cases, shapes."""
 
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -7,6 +10,7 @@ import pyarrow as pa
 import pytest
 
 from engine import FeedbackDataset, LabelQuestion, RankingQuestion, RatingQuestion, TextField, TrainingTask, UserError
+from engine.data.examples import EXAMPLES
 from engine.data.questions import Question
 from engine.evaluation.similarity import best_threshold, figures, mistakes_of, triplets_of
 from engine.registry import TASKS
@@ -223,6 +227,12 @@ def test_example_is_suggested_and_its_code_gives_the_same_rows() -> None:
     data = prepare(dataset, task, SplitSpec(train=0.8, validation=0.1, test=0.1, seed=1)).data
     firsts = [set(part["sentence-1"].to_pylist()) for part in (data.train, data.validation, data.test)]
     assert not (firsts[0] & firsts[1] or firsts[0] & firsts[2] or firsts[1] & firsts[2])
+
+
+def test_example_is_what_its_script_writes(tmp_path: Path) -> None:
+    folder = EXAMPLES["question_pairs"].folder
+    subprocess.run([sys.executable, str(folder / "build.py"), str(tmp_path)], check=True, capture_output=True)
+    assert (tmp_path / "question_pairs.csv").read_bytes() == (folder / "question_pairs.csv").read_bytes()
 
 
 def test_words_as_labels_are_no_suggestion() -> None:
