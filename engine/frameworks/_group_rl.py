@@ -130,7 +130,7 @@ def _take_generation(generation: dict[str, Any], values: dict[str, Any]) -> list
     """Move what has a hyperparameter out of `generation` into `values`; → sentences."""
     notes = []
     if generation.pop("do_sample", True) is not True:
-        raise ValueError("generation_kwargs: do_sample must be True, as completions of a prompt have to differ")
+        raise ValueError("In generation_kwargs, do_sample must be True, as completions of a prompt have to differ")
     if (generation.get("min_length") or 0) <= 0 and "min_length" in generation:
         notes.append(f"generation_kwargs: min_length {generation.pop('min_length')} means no least length.")
     if "max_new_tokens" in generation:

@@ -82,7 +82,7 @@ def taken_lengths(values: dict[str, Any], most: str) -> tuple[int | None, list[s
         return None, []
     unknown = sorted(set(given) - {"min_value", "max_value"})
     if unknown:
-        raise ValueError(f"length_sampler_kwargs has {unknown[0]!r}; its keys are min_value and max_value")
+        raise ValueError(f"The argument length_sampler_kwargs has {unknown[0]!r}; its keys are min_value and max_value")
     notes = []
     if "max_value" in given:
         values[most] = int(given["max_value"])

@@ -150,7 +150,7 @@ def _take_generation(values: dict[str, Any]) -> list[str]:
             notes.append(f"generation_kwargs: {key} = {value} is what TRL 1.12 does.")
         else:
             raise ValueError(
-                f"generation_kwargs: {key} = {value!r} has no place in TRL 1.12, whose PPO draws from all tokens by "
+                f"In generation_kwargs, {key} = {value!r} has no place in TRL 1.12, whose PPO draws from all tokens by "
                 "their probabilities alone; leave it out, or use GRPO or RLOO, which can"
             )
     return notes
