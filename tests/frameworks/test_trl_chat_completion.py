@@ -20,11 +20,11 @@ TRL = FRAMEWORKS["trl"]
 
 def test_answers_messages_as_its_library_does(tmp_path: Path) -> None:
     data, told = data_of("messages"), Told()
-    model_dir = train(TASK, {}, data, tmp_path, told)
+    model_dir = train(TASK, {"num_train_epochs": 6}, data, tmp_path, told)
     model = TRL.load(model_dir, TASK)
     before, after = TRL.load_base(tiny_llm(), TASK).score(data.test), model.score(data.test)
-    assert after["loss"] < before["loss"] / 2
-    assert len(told.values("validation_loss")) == 12
+    assert after["loss"] < before["loss"] - 2
+    assert len(told.values("validation_loss")) == 6
     question = [{"role": "user", "content": "Capital of Peru?"}]
     answer = model.predict([question])[0]
     assert answer.keys() == {"role", "content"}
