@@ -39,7 +39,9 @@ FOR_MANY_LABELS = {
         "lora_alpha": 32,
     },
 }
-OURS = {"setfit": {"max_pairs": None}}  # upstream has no cap
+# Upstream has no cap, and stops early only when a callback is added.
+NO_STOP = {"early_stopping_patience": None}
+OURS = {"setfit": {"max_pairs": None} | NO_STOP, "transformers": NO_STOP, "peft": NO_STOP}
 SELECTS = {"setfit": False, "spacy": True, "transformers": True, "peft": True}  # on validation rows, in both
 
 
