@@ -27,9 +27,7 @@ class Columns:
             gr.HTML(markup.line(text.ROLES_BELOW, subdued=True))
             problem = problem_box("roles-problem")
 
-            @gr.render(inputs=[self.shell.address], triggers=[self.key.change], show_progress="hidden")
-            def columns(query: str) -> None:
-                address = Address.parse(query)
+            def columns(address: Address, _key: str) -> None:
                 if not address.dataset:
                     return
                 roles = column_roles(self.context.supervisor.dataset(address.dataset))
@@ -38,6 +36,8 @@ class Columns:
                         self._dropdown(role, summary, outputs, problem)
                 if len(roles) > SHOWN_COLUMNS:
                     gr.HTML(markup.line(text.MORE_COLUMNS.format(n=len(roles) - SHOWN_COLUMNS), subdued=True))
+
+            self.shell.drawn_for(self.key, columns)
 
     def _dropdown(self, column: ColumnRole, summary: Any, outputs: list[Any], problem: gr.HTML) -> None:
         chosen = gr.Dropdown(

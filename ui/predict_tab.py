@@ -22,15 +22,14 @@ class PredictTab(Tab):
         self.problem = problem_box("predict-problem")
         with gr.Column(visible=False, elem_classes="card", elem_id="predict") as self.group:
             gr.HTML(markup.heading(text.TRY_IT, text.TRY_IT_BELOW))
-
-            @gr.render(inputs=[self.key], triggers=[self.key.change], show_progress="hidden")
-            def view(run_id: str) -> None:
-                if run_id:
-                    trial = Trial(context, shell, self.problem, run_id)
-                    VIEWS[trial.task.view](trial).draw()
-                    self._draw_file(trial.task.inputs)
-
+            shell.drawn_for(self.key, self._draw)
         self.outputs = [self.group, self.problem, self.key]
+
+    def _draw(self, _address: Address, run_id: str) -> None:
+        if run_id:
+            trial = Trial(self.context, self.shell, self.problem, run_id)
+            VIEWS[trial.task.view](trial).draw()
+            self._draw_file(trial.task.inputs)
 
     def _draw_file(self, inputs: dict[str, str]) -> None:
         """A whole file: a box for the column of each part of an input."""

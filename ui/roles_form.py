@@ -27,9 +27,7 @@ class RolesForm:
     def draw(self, outputs: Callable[[], list[Any]], problem: gr.HTML) -> None:
         """Draw into the open block. `outputs()`: what `show` may change, asked when everything is built."""
 
-        @gr.render(inputs=[self.shell.address, self.key], triggers=[self.key.change], show_progress="hidden")
-        def roles(query: str, _key: str) -> None:
-            address = Address.parse(query)
+        def roles(address: Address, _key: str) -> None:
             if address.task not in TASKS or not choices.data_is_ready(self.context, address):
                 return
             dataset = self.context.supervisor.dataset(address.dataset)
@@ -40,6 +38,8 @@ class RolesForm:
             }
             strategy = gr.Dropdown(**self._strategies(dataset, address), elem_id="strategy", interactive=True)
             self._wire(parts, strategy, outputs(), problem)
+
+        self.shell.drawn_for(self.key, roles)
 
     def _part(self, role: str, about: Role, names: list[str], chosen: str | None) -> gr.components.Component:
         common: dict[str, Any] = {"label": about.label, "info": about.help or None, "interactive": True}

@@ -25,10 +25,11 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Asked:
-    """What every handler is given first: the choices, and who asks."""
+    """What every handler is given first: the choices, and who asks; `checked`: that they may see what is chosen."""
 
     address: Address
     visitor: Visitor
+    checked: bool = False
 
 
 class Tab:
@@ -58,6 +59,7 @@ class Shell:
         self.address = _unseen()
         self.title = _unseen(text.TITLE)
         self.drafts = gr.BrowserState({}, storage_key="annotune-code", secret="annotune-code")
+        self.may_see = gr.State(False)  # kept by the server: forms drawn from the address ask it, see `drawn_for`
         self.seen = gr.State({})  # what the poller has sent and need not send again
         self.timer = gr.Timer(1, active=False)
         # Which call of `watch` the poller serves, and the last one for which it found nothing live. An answer that is
@@ -93,6 +95,7 @@ class Shell:
             self.timer,
             self.watched,
             self.seen,
+            self.may_see,
             *([self.walkthrough] if self.walkthrough else []),
         ]
 
@@ -113,8 +116,20 @@ class Shell:
         """
         options = {"show_progress": "hidden", "api_visibility": "private"} | options
         outputs = unique([*outputs, *self.parts, problem])
-        bound = _bound(handler, self._asked(at_load), problem)
+        bound = _bound(handler, self._asked(at_load), problem, self.may_see)
         return trigger(bound, [self.address, self.drafts, *inputs], outputs, **options)
+
+    def drawn_for(self, key: gr.Textbox, draw: Callable[[Address, str], None]) -> None:
+        """Call `draw(address, key)` in the open block whenever `key` changes: parts that differ from choice to choice.
+
+        Gradio tells a drawing nothing of who asks, and the address comes from the browser; so it draws only where a
+        handler has found that this visitor may see what is chosen.
+        """
+
+        @gr.render(inputs=[self.address, key, self.may_see], triggers=[key.change], show_progress="hidden")
+        def drawing(query: str, value: str, may_see: bool) -> None:
+            if may_see:
+                draw(Address.parse(query), value)
 
     def _asked(self, at_load: bool) -> Callable[..., Asked]:
         """Reads who asks and what is chosen; code is dropped here for whoever may not run any."""
@@ -128,16 +143,19 @@ class Shell:
         ) -> Asked:
             who = visitor(self.context, profile, token)
             address = Address.parse(str(request.query_params) if at_load else query, drafts)
-            if self.owner_only or address.dataset or address.run:
+            named = self.owner_only or bool(address.dataset or address.run)
+            if named:
                 who.require()  # on a Space, data, runs and models are nobody's but its owner's
             if address.code and not who.may_run_code:
                 address = address.having(code=False, cell="")
-            return Asked(address, who)
+            return Asked(address, who, checked=named)
 
         return read
 
 
-def _bound(handler: Callable[..., Any], asked: Callable[..., Asked], problem: gr.HTML) -> Callable[..., Any]:
+def _bound(
+    handler: Callable[..., Any], asked: Callable[..., Asked], problem: gr.HTML, may_see: gr.State
+) -> Callable[..., Any]:
     """The boundary of the page: nothing that a handler raises reaches the browser as a traceback.
 
     `handler` returns its updates, or yields them one after the other. Gradio fills the first three arguments by their
@@ -153,14 +171,14 @@ def _bound(handler: Callable[..., Any], asked: Callable[..., Asked], problem: gr
         drafts: dict[str, str],
         *values: Any,
     ) -> Iterator[Updates]:
-        fine = {problem: gr.HTML(visible=False)}
         try:
-            given = handler(asked(request, profile, token, query, drafts), *values)
+            who = asked(request, profile, token, query, drafts)
+            fine: Updates = {problem: gr.HTML(visible=False)} | ({may_see: True} if who.checked else {})
             if streams:
                 yield fine
-                yield from given
+                yield from handler(who, *values)
             else:
-                yield fine | (given or {})
+                yield fine | (handler(who, *values) or {})
         except Exception as error:
             yield _told(error, problem)
 

@@ -60,15 +60,15 @@ class TrainTab(Tab):
     # ---- the generated form -----------------------------------------------------------------------------------------
 
     def _draw_form_here(self) -> None:
-        @gr.render(inputs=[self.shell.address], triggers=[self.form_key.change], show_progress="hidden")
-        def form(query: str) -> None:
-            address = Address.parse(query)
+        def form(address: Address, _key: str) -> None:
             if address.framework not in FRAMEWORKS or not address.task:
                 return
             fields = forms.fields_of(choices.config_class(address).model_json_schema())
             runs = {field.name: self._runs(field.tasks) for field in fields if field.kind == "run"}
             drawn = forms.draw(fields, forms.flat_values(fields, address.config), runs)
             self._wire_form(fields, drawn)
+
+        self.shell.drawn_for(self.form_key, form)
 
     def _runs(self, tasks: tuple[str, ...]) -> list[tuple[str, str]]:
         """Finished runs of these tasks, for a setting that names one by its id."""
