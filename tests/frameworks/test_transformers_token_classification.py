@@ -19,7 +19,6 @@ from tests.frameworks.topics import Told
 TASK = "token-classification"
 QUICK = {"num_train_epochs": 3, "learning_rate": 5e-4}
 PROBE = "Hana Grant took the night train from New York to Oslo."
-FILLER = "It rained all day, and nothing came of it. " * 60
 
 
 def train(config: dict, data: TaskData, folder: Path, report: Report | None = None) -> Path:
@@ -50,11 +49,16 @@ def test_learns_and_loads_with_transformers_itself(tmp_path: Path) -> None:
                         .replace('"))', '")])'), tmp_path)  # fmt: skip
     assert json.loads(printed.splitlines()[-1].replace("'", '"')) == [[s["start"], s["end"], s["label"]] for s in ours]
 
-    # What stands far behind the model's window is found too, where it is.
-    far = predictor.predict([FILLER + PROBE, "", PROBE])
-    assert [(s["start"] - len(FILLER), s["label"]) for s in far[0]] == [(s["start"], s["label"]) for s in ours]
-    assert far[1] == []
-    assert [span["text"] for span in far[2]] == [span["text"] for span in ours]
+    # A text of many windows: spans are found in all of them, where they are.
+    predictor.tokenizer.model_max_length = 32
+    texts, spans = data.test["text"].to_pylist(), data.test["spans"].to_pylist()
+    starts = [sum(len(text) + 1 for text in texts[:i]) for i in range(len(texts))]
+    right = {(s["start"] + at, s["end"] + at) for at, row in zip(starts, spans, strict=True) for s in row}
+    long, nothing = predictor.predict([" ".join(texts), ""])
+    found = {(span["start"], span["end"]) for span in long}
+    assert len(found & right) > 0.6 * len(right)
+    assert any(start > starts[-6] for start, _ in found & right)
+    assert nothing == []
 
 
 @pytest.mark.slow
