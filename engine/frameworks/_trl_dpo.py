@@ -1,6 +1,5 @@
 """Direct preference optimisation with TRL's DPOTrainer: better answers become likelier than worse ones."""
 
-import math
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -8,11 +7,11 @@ from engine.frameworks import _trl_sft
 from engine.frameworks._trl_preference import PreferenceConfig, Setup, Tuned, Untuned, run
 from engine.frameworks.framework import Predictor, knob
 from engine.runs.events import Report
+from engine.tasks.direct_preference_optimization import BASE_FIGURES
 from engine.tasks.task import TaskData
 
 ANSWERS, TOKENS = ("chosen", "rejected"), ("chosen_ids", "rejected_ids")
 FIGURES = {"reward_accuracy": "eval_rewards/accuracies", "loss": "eval_loss", "reward_margin": "eval_rewards/margins"}
-BEFORE = {"reward_accuracy": 0.5, "loss": math.log(2), "reward_margin": 0.0}  # of rewards that are all 0
 
 
 class Config(PreferenceConfig):
@@ -68,4 +67,4 @@ def load(model_dir: Path) -> Predictor:
 
 
 def load_base(base: str) -> Predictor:
-    return Untuned(base, BEFORE)
+    return Untuned(base, BASE_FIGURES)

@@ -7,11 +7,11 @@ from engine.frameworks import _trl_sft
 from engine.frameworks._trl_preference import PreferenceConfig, Setup, Tuned, Untuned, run
 from engine.frameworks.framework import Predictor, knob
 from engine.runs.events import Report
+from engine.tasks.kto import BASE_FIGURES
 from engine.tasks.task import TaskData
 
 ANSWERS, TOKENS = ("completion",), ("completion_ids",)
 FIGURES = {"loss": "eval_loss", "reward_margin": "eval_rewards/margins"}
-BEFORE = {"loss": 0.5, "reward_margin": 0.0}  # of rewards that are all 0
 RATIO = (1.0, 4 / 3)  # of desirable to undesirable weight × number (Ethayarajh 2024, equation 8)
 
 
@@ -88,4 +88,4 @@ def load(model_dir: Path) -> Predictor:
 
 
 def load_base(base: str) -> Predictor:
-    return Untuned(base, BEFORE)
+    return Untuned(base, BASE_FIGURES)

@@ -3,6 +3,7 @@
 Canonical columns record_id, prompt, chosen, rejected, and where known history (the turns before the prompt) and margin.
 """
 
+import math
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
     from engine.tasks.training_task import TrainingTask
 
 SHOWN_SAMPLES = 8
+# The base model is its own reference: every reward is 0, whatever the rows. Of pairs, half are right.
+BASE_NAME = "The base model before training (its rewards are 0 by definition)"
+BASE_FIGURES = {"reward_accuracy": 0.5, "loss": math.log(2), "reward_margin": 0.0}
 
 
 class DirectPreferenceOptimization(PreferenceTask):
@@ -82,7 +86,9 @@ class DirectPreferenceOptimization(PreferenceTask):
         self, predictions: list[Any], table: pa.Table, info: dict[str, Any], trained_on: pa.Table
     ) -> dict[str, Any]:
         """What the trained model answers to the first held-out prompts; its figures are the model's own (`score`)."""
-        return {"samples": samples_of(predictions, table, CHOSEN), "mistakes": [], "n_mistakes": 0}
+        baseline = {"name": BASE_NAME, "metrics": dict(BASE_FIGURES)}
+        samples = samples_of(predictions, table, CHOSEN)
+        return {"samples": samples, "baseline": baseline, "mistakes": [], "n_mistakes": 0}
 
     def as_inputs(self, given: Any) -> Any:
         """As every task, but a list of messages is one input."""

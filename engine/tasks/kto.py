@@ -15,7 +15,7 @@ from engine.data.questions import Question
 from engine.errors import UserError
 from engine.tasks import turns
 from engine.tasks.columns import named, wordiest
-from engine.tasks.direct_preference_optimization import SHOWN_SAMPLES, as_inputs, prompts_of, samples_of
+from engine.tasks.direct_preference_optimization import BASE_NAME, SHOWN_SAMPLES, as_inputs, prompts_of, samples_of
 from engine.tasks.generation import GenerationOptions
 from engine.tasks.kto_code import starter_code
 from engine.tasks.kto_labels import good_class, verdicts_of
@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from engine.tasks.training_task import TrainingTask
 
 COMPLETION, LABEL = "completion", "label"
+BASE_FIGURES = {"loss": 0.5, "reward_margin": 0.0}  # of rewards that are all 0
 MIDDLE = "rated in the middle of the scale"
 
 
@@ -249,7 +250,9 @@ class Kto(SampleTask):
         self, predictions: list[Any], table: pa.Table, info: dict[str, Any], trained_on: pa.Table
     ) -> dict[str, Any]:
         """What the trained model answers to the first held-out prompts; its figures are the model's own (`score`)."""
-        return {"samples": samples_of(predictions, judged(table), COMPLETION), "mistakes": [], "n_mistakes": 0}
+        baseline = {"name": BASE_NAME, "metrics": dict(BASE_FIGURES)}
+        samples = samples_of(predictions, judged(table), COMPLETION)
+        return {"samples": samples, "baseline": baseline, "mistakes": [], "n_mistakes": 0}
 
     def as_inputs(self, given: Any) -> Any:
         """As every task, but a list of messages is one input."""

@@ -70,6 +70,13 @@ class RewardModeling(PreferenceTask):
         """Working source of `formatting_func(sample)` that gives the pairs of the chosen columns."""
         return starter_code(dataset, definition.fields or self.suggest(dataset), with_prompt=False)
 
+    def about_model(self, info: dict[str, Any]) -> str:
+        """What a score means."""
+        return (
+            "It gives a text one score, with its prompt before it where it was trained so. Higher is better; only "
+            "differences between scores mean something."
+        )
+
     def model_text(self, row: Row) -> str:
         """Prompt and better text."""
         return (row.get(PROMPT) or "") + row.get(CHOSEN, "")

@@ -103,6 +103,7 @@ def test_messages_are_one_input_and_a_list_of_prompts_many() -> None:
 def test_the_report_shows_answers_beside_the_better_ones() -> None:
     rows = rows_of({"prompt": ["P", "Q"], "chosen": ["A", "B"], "rejected": ["x", "y"]})
     report = TASK.evaluate(["one", "two"], rows.table, rows.info, rows.table)
+    assert report["baseline"]["metrics"]["reward_accuracy"] == 0.5  # by definition: it is its own reference
     assert report["samples"][1] == {"input": "Q", "expected": "B", "predicted": "two"}
 
 
