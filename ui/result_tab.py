@@ -106,8 +106,8 @@ def samples(report: dict[str, Any]) -> str:
     found = (report.get("samples") or ())[:SHOWN_MISTAKES]
     compared = any("base" in row for row in found)
     rows = [
-        [values.html(row["input"]), *(values.html(row.get(key)) for key in ("expected", "predicted"))]
-        + ([values.html(row.get("base"))] if compared else [])
+        [values.html(row["input"]), *(values.answer(row.get(key), None) for key in ("expected", "predicted"))]
+        + ([values.answer(row.get("base"), None)] if compared else [])
         for row in found
     ]
     if not rows:

@@ -16,11 +16,12 @@ class Chat(View):
     """messages → the next message."""
 
     side_by_side = False
+    action = text.SEND
 
     def draw_inputs(self, first: Input | None) -> list[Any]:
         system, turns, last = _parted(first or [])
         self.chat = gr.Chatbot(turns, label=text.CONVERSATION, height=360, elem_id="predict-chat", buttons=["copy"])
-        self.words = text_box(text.YOUR_MESSAGE, last, "predict-text", lines=2)
+        self.words = text_box(text.YOUR_MESSAGE, last, "predict-text", lines=1)  # one line: Enter sends
         with gr.Accordion(text.SYSTEM, open=bool(system)):
             self.system = gr.Textbox(system, label=text.SYSTEM, show_label=False, lines=2, interactive=True)
         return [self.words, self.chat, self.system]
@@ -77,6 +78,8 @@ def _parted(messages: Messages) -> tuple[str, Messages, str]:
 
 def _words(content: Any) -> str:
     """What a turn says; Gradio's chat hands it back as a text or as a list of parts."""
+    if content == text.WROTE_NOTHING:
+        return ""
     if isinstance(content, list):
         return "".join(_words(part) for part in content)
     return str(content.get("text", "")) if isinstance(content, dict) else str(content or "")

@@ -68,6 +68,7 @@ class View(ABC):
     """
 
     side_by_side = True  # or the prediction below the inputs
+    action = text.PREDICT
 
     def __init__(self, trial: Trial) -> None:
         self.trial = trial
@@ -107,7 +108,7 @@ class View(ABC):
         with gr.Row(elem_classes="two-columns" if self.side_by_side else "one-below"):
             with gr.Column():
                 self.inputs = self.draw_inputs(examples[0]["input"] if examples else None)
-                choices = [(values.shorten(example["input"], 90), i) for i, example in enumerate(examples)]
+                choices = [(named(example["input"]), i) for i, example in enumerate(examples)]
                 self.example = gr.Dropdown(
                     choices,
                     value=0 if choices else None,
@@ -117,7 +118,7 @@ class View(ABC):
                     elem_id="predict-example",
                 )
                 self._draw_options()
-                self.go = gr.Button(text.PREDICT, variant="primary", elem_id="predict-go")
+                self.go = gr.Button(self.action, variant="primary", elem_id="predict-go")
             with gr.Column():
                 self.shown = self.draw_outputs()
                 self.said = gr.HTML(elem_id="predict-said")
@@ -171,6 +172,15 @@ class View(ABC):
             except ValueError as error:
                 raise UserError(text.OPTIONS_WRONG, text.OPTIONS_WRONG_HINT) from error
         return changed
+
+
+def named(given: Input) -> str:
+    """An example in the list of examples: the first of its parts, of a conversation the last turn."""
+    if isinstance(given, dict):
+        given = next(iter(given.values()))
+    elif values.is_messages(given):
+        given = given[-1]["content"]
+    return values.shorten(given, 90)
 
 
 def text_box(label: str, value: str, elem_id: str, lines: int = 4) -> gr.Textbox:
