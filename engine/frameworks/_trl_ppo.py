@@ -157,15 +157,19 @@ def _reward_module(score: Scorer, tokenizer: Any) -> Any:
         def scores(self, ids: Any, padding: int, context_length: int) -> Any:
             """(batch,) rewards of (batch, tokens) ids, whose first `context_length` are the prompt's."""
             self.lengths += (ids[:, context_length:] != padding).sum(1).tolist()
-            texts = [
-                [
-                    tokenizer.decode([token for token in part if token != padding], skip_special_tokens=True)
-                    for part in (row[:context_length], row[context_length:])
-                ]
-                for row in ids.tolist()
-            ]
-            asked, answers = zip(*texts, strict=True)
+            asked, answers = zip(*(self._texts(row, padding, context_length) for row in ids.tolist()), strict=True)
             return torch.tensor(score(asked, answers), dtype=torch.float32, device=ids.device)
+
+        @staticmethod
+        def _texts(row: list[int], padding: int, context_length: int) -> tuple[str, str]:
+            """(prompt, completion); the completion with the space before it, which alone it might not show."""
+            parts = [
+                [token for token in part if token != padding] for part in (row[:context_length], row[context_length:])
+            ]
+            prompt, completion, whole = (
+                tokenizer.decode(tokens, skip_special_tokens=True) for tokens in (*parts, parts[0] + parts[1])
+            )
+            return prompt, whole[len(prompt) :] if whole.startswith(prompt) else completion
 
     return RewardOfTexts()
 

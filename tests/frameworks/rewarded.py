@@ -34,39 +34,56 @@ WORDS = ["".join(parts) for parts in itertools.product("bdfgklmnprst", "aeiou")]
 PROMPTS = [f"{a} {b}" for a, b in itertools.combinations(WORDS[::5], 2)]
 
 
-def policy(folder: Path) -> str:
+def policy(folder: Path, words: Sequence[str] = WORDS, window: int = 64) -> str:
     """A Llama of 2 layers over whole words, random weights. → its folder."""
     import torch
     from tokenizers import Tokenizer, models, pre_tokenizers
     from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
-    tokens = ["<pad>", "<s>", "</s>", "<unk>", *WORDS]
-    words = Tokenizer(models.WordLevel({token: i for i, token in enumerate(tokens)}, unk_token="<unk>"))
-    words.pre_tokenizer = pre_tokenizers.Whitespace()
+    tokens = ["<pad>", "<s>", "</s>", "<unk>", *words]
+    by_word = Tokenizer(models.WordLevel({token: i for i, token in enumerate(tokens)}, unk_token="<unk>"))
+    by_word.pre_tokenizer = pre_tokenizers.Whitespace()
     tokenizer = PreTrainedTokenizerFast(
-        tokenizer_object=words, pad_token="<pad>", bos_token="<s>", eos_token="</s>", unk_token="<unk>"
+        tokenizer_object=by_word, pad_token="<pad>", bos_token="<s>", eos_token="</s>", unk_token="<unk>"
     )
     torch.manual_seed(0)
     sizes = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2}
     config = LlamaConfig(
-        vocab_size=len(tokens), max_position_embeddings=64, pad_token_id=0, bos_token_id=1, eos_token_id=2, **sizes
+        vocab_size=len(tokens), max_position_embeddings=window, pad_token_id=0, bos_token_id=1, eos_token_id=2, **sizes
     )
     LlamaForCausalLM(config).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return str(folder)
 
 
-def letter_reward(folder: Path, letter: str = LIKED, labels: Sequence[str] = ("reward",)) -> str:
-    """A Llama classifier over bytes whose last label's score grows with the share of `letter`. → its folder.
-
-    Queries and keys are zero, so the last byte attends to all bytes alike; values pass on whether a byte is the letter.
-    """
-    import torch
-    from transformers import ByT5Tokenizer, LlamaConfig, LlamaForSequenceClassification
+def letter_reward(folder: Path, labels: Sequence[str] = ("reward",)) -> str:
+    """A classifier over bytes whose last label's score grows with the share of the liked letter. → its folder."""
+    from transformers import ByT5Tokenizer
 
     tokenizer = ByT5Tokenizer()
+    liked = tokenizer(LIKED, add_special_tokens=False)["input_ids"]
+    return _share_classifier(folder, tokenizer, 384, liked, labels)
+
+
+def word_reward(folder: Path, policy_folder: str) -> str:
+    """A classifier over the policy's own words: its score grows with the share of words that have the liked letter."""
+    from transformers import AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(policy_folder)
+    liked = [i for word, i in tokenizer.get_vocab().items() if LIKED in word.lower() and "<" not in word]
+    return _share_classifier(folder, tokenizer, len(tokenizer), liked, ("reward",))
+
+
+def _share_classifier(folder: Path, tokenizer: Any, size: int, liked: list[int], labels: Sequence[str]) -> str:
+    """A Llama whose last label's score grows with the share of `liked` tokens.
+
+    Queries and keys are zero, so the last token attends to all alike; values pass on whether a token is liked.
+    """
+    import torch
+    from transformers import LlamaConfig, LlamaForSequenceClassification
+
     sizes = {"hidden_size": 4, "intermediate_size": 4, "num_hidden_layers": 1, "num_attention_heads": 1}
-    config = LlamaConfig(vocab_size=384, num_labels=len(labels), pad_token_id=0, max_position_embeddings=256, **sizes)
+    config = LlamaConfig(vocab_size=size, num_labels=len(labels), pad_token_id=0, max_position_embeddings=256, **sizes)
     config.id2label, config.label2id = dict(enumerate(labels)), {label: i for i, label in enumerate(labels)}
     model = LlamaForSequenceClassification(config)
     with torch.no_grad():
@@ -74,7 +91,6 @@ def letter_reward(folder: Path, letter: str = LIKED, labels: Sequence[str] = ("r
             if not name.endswith("norm.weight"):
                 weights.zero_()
         model.model.embed_tokens.weight[:, 1] = 2.0
-        liked = tokenizer(letter, add_special_tokens=False)["input_ids"]
         model.model.embed_tokens.weight[liked] = torch.tensor([2.0, 0, 0, 0])
         attention = model.model.layers[0].self_attn
         attention.v_proj.weight[0, 0] = 1.0
