@@ -9,9 +9,9 @@ from engine import FeedbackDataset, TrainingTask
 from engine.tasks.task import TaskData
 from tests.models import tiny_llm
 
-ANSWERS, ROWS = ("chosen", "rejected"), 120  # few and short, so that two CPU cores are enough
+ANSWERS, ROWS = ("chosen", "rejected"), 80  # few and short, so that two CPU cores are enough
 SETTINGS: Row = {
-    "num_train_epochs": 2, "per_device_train_batch_size": 8, "learning_rate": 1e-3, "max_length": 128,
+    "num_train_epochs": 2, "per_device_train_batch_size": 8, "learning_rate": 1e-3, "max_length": 64,
     "activation_checkpointing": False,
 }  # fmt: skip
 

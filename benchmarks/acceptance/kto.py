@@ -11,7 +11,7 @@ from tests.models import tiny_llm
 
 ANSWERS = ("completion",)
 SETTINGS: Row = {
-    "num_train_epochs": 2, "per_device_train_batch_size": 8, "learning_rate": 1e-3, "max_length": 128,
+    "num_train_epochs": 2, "per_device_train_batch_size": 8, "learning_rate": 1e-3, "max_length": 64,
     "activation_checkpointing": False,
 }  # fmt: skip
 

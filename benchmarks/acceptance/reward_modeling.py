@@ -9,9 +9,9 @@ from engine import FeedbackDataset, TrainingTask
 from engine.tasks.task import TaskData
 from tests.models import encoder, tiny_llm
 
-ROWS = 150  # few and short, so that two CPU cores are enough
+ROWS = 120  # few and short, so that two CPU cores are enough
 SETTINGS: Row = {
-    "num_train_epochs": 2, "per_device_train_batch_size": 8, "max_length": 128, "activation_checkpointing": False,
+    "num_train_epochs": 2, "per_device_train_batch_size": 8, "max_length": 64, "activation_checkpointing": False,
 }  # fmt: skip
 
 
