@@ -11,7 +11,7 @@ from typing import Any
 
 from engine.errors import UserError
 from engine.publishing.model_card import build_card
-from engine.publishing.provenance import base_model_of, source_name, suggested_name
+from engine.publishing.provenance import base_model_of, public_config, source_name, suggested_name
 from engine.runs.run_directory import RunDirectory, RunSpec
 
 # rows of the data (texts of mistakes, samples and examples), what a cell printed, and paths of this machine
@@ -52,7 +52,8 @@ def public_spec(spec: RunSpec) -> RunSpec:
     dataset = _cleaned({key: value for key, value in spec.dataset.items() if key != "id"})  # a folder's name here
     if isinstance(dataset.get("source"), dict) and dataset["source"].get("kind") == "file":
         dataset["source"]["name"] = source_name(spec)
-    return spec.model_copy(update={"dataset": dataset, "base_model": base_model_of(spec).public_name, "created_by": ""})
+    public = {"dataset": dataset, "base_model": base_model_of(spec).public_name, "config": public_config(spec)}
+    return spec.model_copy(update=public | {"created_by": ""})
 
 
 def public_report(report: dict[str, Any], spec: RunSpec) -> dict[str, Any]:

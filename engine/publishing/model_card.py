@@ -11,7 +11,14 @@ from typing import Any
 from huggingface_hub import EvalResult, ModelCard, ModelCardData
 from pydantic import ValidationError
 
-from engine.publishing.provenance import BaseModel, base_model_of, hub_dataset, source_name, suggested_name
+from engine.publishing.provenance import (
+    BaseModel,
+    base_model_of,
+    hub_dataset,
+    public_config,
+    source_name,
+    suggested_name,
+)
 from engine.registry import FRAMEWORKS, TASKS
 from engine.runs.run_directory import RunDirectory, RunSpec
 from engine.tasks.task import Metric
@@ -169,11 +176,11 @@ _PARTS = (("train", "training"), ("validation", "validation"), ("test", "the tes
 
 def _hyperparameters(spec: RunSpec) -> str:
     model = FRAMEWORKS[spec.framework].configs.get(spec.task["task"])
-    values, titles = dict(spec.config), {}
+    values, titles = public_config(spec), {}
     if model is not None:
         titles = {name: field.title for name, field in model.model_fields.items()}
         try:
-            values = model(**spec.config).model_dump(mode="json")
+            values = model(**values).model_dump(mode="json")
         except ValidationError:  # a run of an older version: what was asked for then is still the truth
             pass
     rows = [

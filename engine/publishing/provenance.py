@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from engine.frameworks.base_models import BLANK, EMBEDDED_ID
 from engine.registry import FRAMEWORKS
@@ -38,6 +39,16 @@ def base_model_of(spec: RunSpec) -> BaseModel:
     if not HUB_ID.fullmatch(name) or Path(name).is_dir():
         return BaseModel(LOCAL_FOLDER)
     return BaseModel(name, hub_id=None if INSTALLED_PIPELINE.fullmatch(name) else name)
+
+
+def public_config(spec: RunSpec) -> dict[str, Any]:
+    """The run's hyperparameters; a folder of this machine that one names as a model becomes "a local folder"."""
+    model = FRAMEWORKS[spec.framework].configs.get(spec.task.get("task", ""))
+    fields = model.model_fields if model else {}
+    named = [name for name, field in fields.items() if (field.json_schema_extra or {}).get("model_folder")]
+    given = {name: spec.config[name] for name in named if spec.config.get(name)}
+    folders = [name for name, value in given.items() if not HUB_ID.fullmatch(value) or Path(value).is_dir()]
+    return spec.config | dict.fromkeys(folders, LOCAL_FOLDER)
 
 
 def source_name(spec: RunSpec) -> str:

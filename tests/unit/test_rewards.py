@@ -10,6 +10,7 @@ import pytest
 from engine import UserError, validate_config
 from engine.frameworks import _rewards
 from engine.frameworks._rewards import RewardConfig, chosen_label
+from engine.publishing.provenance import public_config
 from engine.registry import FRAMEWORKS
 from engine.runs.run_directory import RunDirectory, RunSpec
 
@@ -145,3 +146,10 @@ def test_the_form_asks_for_a_run_as_reward_model(framework: str) -> None:
     knob = FRAMEWORKS[framework].configs[TASK].model_json_schema()["properties"]["reward_model"]
     assert (knob["widget"], knob["level"]) == ("run", "basic")
     assert knob["tasks"] == ["reward-modeling", "text-classification"]
+
+
+def test_a_reward_models_folder_is_not_published() -> None:
+    spec = RunSpec(dataset={}, task={"task": TASK}, framework="grpo", base_model="x")
+    local, hub = "/home/ann/reward", "ann/reward"
+    told = {name: public_config(spec.model_copy(update={"config": {"reward_model": name}})) for name in (local, hub)}
+    assert told == {local: {"reward_model": "a local folder"}, hub: {"reward_model": hub}}
