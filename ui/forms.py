@@ -172,19 +172,33 @@ def draw_all(
     return drawn
 
 
+def edited(part: gr.components.Component) -> Any:
+    """The event of a person's own change; a dropdown tells of a value typed into it as a change only."""
+    return part.change if isinstance(part, gr.Dropdown) else part.input
+
+
 def _wire_visibility(fields: list[FormField], drawn: dict[str, gr.components.Component]) -> None:
-    """A field that depends on others appears and goes with their values."""
+    """Fields that depend on others appear and go with their values. Those that depend on the same have one listener."""
+    groups: dict[tuple[str, ...], list[FormField]] = {}
     for field in fields:
-        names = [name for name, _ in field.depends_on]
-        for name in names:
-            drawn[name].change(
-                lambda *values, f=field, n=names: gr.update(visible=f.shown_when(dict(zip(n, values, strict=True)))),
-                [drawn[n] for n in names],
-                drawn[field.name],
-                queue=False,
-                show_progress="hidden",
-                api_visibility="private",
-            )
+        if field.depends_on:
+            groups.setdefault(tuple(name for name, _ in field.depends_on), []).append(field)
+    for names, group in groups.items():
+
+        def shown(*values: Any, names: tuple[str, ...] = names, group: list[FormField] = group) -> Any:
+            known = dict(zip(names, values, strict=True))
+            updates = [gr.update(visible=field.shown_when(known)) for field in group]
+            return updates if len(updates) > 1 else updates[0]
+
+        gr.on(
+            [edited(drawn[name]) for name in names],
+            shown,
+            [drawn[name] for name in names],
+            [drawn[field.name] for field in group],
+            queue=False,
+            show_progress="hidden",
+            api_visibility="private",
+        )
 
 
 def changed_values(fields: list[FormField], values: dict[str, Any]) -> dict[str, Any]:

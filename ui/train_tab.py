@@ -2,6 +2,7 @@
 
 import time
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import gradio as gr
@@ -91,8 +92,9 @@ class TrainTab(Tab):
         def start(asked: Asked, *entered: Any) -> Updates:
             return self._start(chosen(asked.address, entered), asked)
 
-        for part in parts:
-            self.shell.listen(part.change, typed, parts, self.outputs, self.problem, trigger_mode="always_last")
+        # One listener for all: a listener each would send the whole form once for every setting that is drawn.
+        changed = partial(gr.on, [forms.edited(part) for part in parts])
+        self.shell.listen(changed, typed, parts, self.outputs, self.problem, trigger_mode="always_last")
         self.shell.listen(self.start.click, start, parts, self.outputs, self.problem)
 
     # ---- wiring -----------------------------------------------------------------------------------------------------
