@@ -1,6 +1,7 @@
 """Chat completion with TRL on a local model: what the assistant says is learned, whole model and LoRA."""
 
 from functools import partial
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -21,16 +22,14 @@ def measure(cell: str, lora: dict[str, Any], folder: Path) -> Measured:
     """The conversations of one question and one answer, in which both ways learn the same tokens."""
     dataset = FeedbackDataset.from_file(folder / "llamafactory_demos" / "v1_sft_demo.jsonl")
 
+    numbers = count()
+
     def formatting_func(sample: dict[str, Any]) -> Any:
         said = [turn for turn in sample["messages"] if turn["role"] != "system"]
         if [turn["role"] for turn in said] == ["user", "assistant"]:
-            for number, turn in enumerate(said):
-                yield (
-                    str(said[0]["content"]),
-                    number,
-                    turn["role"],
-                    "".join(part["value"] for part in turn["content"]),
-                )
+            chat = str(next(numbers))
+            for turn, message in enumerate(said):
+                yield (chat, turn, message["role"], "".join(part["value"] for part in message["content"]))
 
     task = TrainingTask.for_chat_completion(formatting_func)
     base = small_llm() if lora else tiny_llm()
