@@ -73,16 +73,13 @@ BARE = {"grpo": BARE_GROUPS.format(name="GRPO"), "rloo": BARE_GROUPS.format(name
 
 
 def instructions(data: Path) -> tuple[list[str], list[str]]:
-    """(prompts, their words): self_instruct's shorter instructions."""
+    """(prompts, their words): self_instruct's shorter instructions, without signs, which decoding would draw to the
+    words before them, and a reward model of other words would then read as one.
+    """
     lines = (data / "self_instruct" / "seed_tasks.jsonl").read_text(encoding="utf-8").splitlines()
-    found = [json.loads(line)["instruction"].strip() for line in lines]
-    short = list(dict.fromkeys(text for text in found if len(split(text)) <= LONGEST_PROMPT))
-    return short, sorted({word for text in short for word in split(text)})
-
-
-def split(text: str) -> list[str]:
-    """Words and signs, as the policy's tokenizer sees them."""
-    return re.findall(r"\w+|[^\w\s]+", text)
+    found = [re.findall(r"\w+", json.loads(line)["instruction"]) for line in lines]
+    short = [words for words in found if 0 < len(words) <= LONGEST_PROMPT]
+    return list(dict.fromkeys(map(" ".join, short))), sorted({word for words in short for word in words})
 
 
 def bare(framework: str, base: str, reward: str, prompts: list[str], folder: Path) -> None:
@@ -121,7 +118,7 @@ def measure(framework: str, data: Path) -> Measured:
     prompts, words = instructions(data)
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
-        base = policy(folder / "base", words, window=64)
+        base = policy(folder / "base", words, ends=False)
         reward = word_reward(folder / "reward", base)
         trainer = ArgillaTrainer(
             dataset=FeedbackDataset.from_dataset(pa.table({"prompt": prompts})),

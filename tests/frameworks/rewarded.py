@@ -34,8 +34,11 @@ WORDS = ["".join(parts) for parts in itertools.product("bdfgklmnprst", "aeiou")]
 PROMPTS = [f"{a} {b}" for a, b in itertools.combinations(WORDS[::5], 2)]
 
 
-def policy(folder: Path, words: Sequence[str] = WORDS, window: int = 64) -> str:
-    """A Llama of 2 layers over whole words, random weights. → its folder."""
+def policy(folder: Path, words: Sequence[str] = WORDS, *, ends: bool = True) -> str:
+    """A Llama of 2 layers over whole words, random weights. → its folder.
+
+    Not `ends`: it never writes a special token, which a text does not show and a reward of tokens would count.
+    """
     import torch
     from tokenizers import Tokenizer, models, pre_tokenizers
     from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
@@ -49,9 +52,16 @@ def policy(folder: Path, words: Sequence[str] = WORDS, window: int = 64) -> str:
     torch.manual_seed(0)
     sizes = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2}
     config = LlamaConfig(
-        vocab_size=len(tokens), max_position_embeddings=window, pad_token_id=0, bos_token_id=1, eos_token_id=2, **sizes
+        vocab_size=len(tokens), max_position_embeddings=64, pad_token_id=0, bos_token_id=1, eos_token_id=2, **sizes
     )
-    LlamaForCausalLM(config).save_pretrained(folder)
+    model = LlamaForCausalLM(config)
+    if not ends:
+        with torch.no_grad():  # one hidden feature is the same everywhere, and speaks against the special tokens
+            model.model.embed_tokens.weight[:, 0] = 0.05
+            for layer in model.model.layers:
+                layer.self_attn.o_proj.weight[0] = layer.mlp.down_proj.weight[0] = 0.0
+            model.lm_head.weight[: len(tokens) - len(words), 0] = -50.0
+    model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return str(folder)
 
