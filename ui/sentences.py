@@ -210,9 +210,9 @@ def fetch(size_mb: int) -> str:
     return f"{text.FETCH} ({size_mb:,} MB)" if size_mb else text.FETCH
 
 
-def run_choice(run: RunSummary, now: float) -> str:
+def run_choice(run: RunSummary, task: str, now: float) -> str:
     """A finished run, to choose among them."""
-    return f"{run.title} · {run.base_model} · {ago(run.created, now)}"
+    return f"{task}: {run.title}, {ago(run.created, now)}"
 
 
 def keys_known(names: Sequence[str]) -> str:

@@ -75,7 +75,7 @@ class TrainTab(Tab):
         """Finished runs of these tasks, for a setting that names one by its id."""
         supervisor = self.context.supervisor
         found = [run for run in supervisor.runs() if run.state == "finished" and run.task in tasks]
-        return [(sentences.run_choice(run, time.time()), run.id) for run in found]
+        return [(sentences.run_choice(run, TASKS[run.task].label, time.time()), run.id) for run in found]
 
     def _wire_form(self, fields: list[forms.FormField], drawn: dict[str, Any]) -> None:
         """Listeners that read the form: they live as long as this drawing of it."""

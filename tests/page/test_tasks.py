@@ -82,7 +82,8 @@ def test_reward_model_of_one_run_rewards_the_next(page: Page, app: App) -> None:
     page.locator("[id='knob-reward_model'] input").click()
     page.get_by_role("option", name="Reward modelling").first.click()
     steps.type_base(page, models.tiny_llm())
-    steps.fill(page, "max_steps", "1")
+    for name, value in {"max_steps": "1", "max_completion_length": "8", "num_generations": "2"}.items():
+        steps.fill(page, name, value)
     expect(page.locator("#start")).to_be_enabled()
     steps.start(page)
     steps.wait_for_result(page)
