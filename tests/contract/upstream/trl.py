@@ -20,7 +20,8 @@ OURS = {
     "prompts_as_chat": "rows as lists of messages, or as texts",
 } | {name: SHARED[name] for name in SHARED if name != "class_weights"}
 OURS |= online_rl.OURS
-DIFFERENT = {name: why for name, why in TRAINER_DIFFERENT.items() if name != "logging_steps"} | {
+AS_TRLS = {"logging_steps", "per_device_eval_batch_size"}
+DIFFERENT = {name: why for name, why in TRAINER_DIFFERENT.items() if name not in AS_TRLS} | {
     "learning_rate": "empty: TRL's for the method, ten times that with LoRA",
     "r": "16: TRL's own command line",
     "lora_alpha": "32: TRL's own command line",
