@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from engine.data.examples import EXAMPLES
 from engine.frameworks.base_models import BLANK, EMBEDDED_ID
 from engine.registry import FRAMEWORKS
 from engine.runs.run_directory import RunSpec
@@ -56,6 +57,8 @@ def source_name(spec: RunSpec) -> str:
     source = spec.dataset.get("source") or {}
     if source.get("id"):
         return str(source["id"])
+    if source.get("kind") == "example" and source.get("name") in EXAMPLES:
+        return EXAMPLES[source["name"]].title
     named = source.get("name") or spec.dataset.get("name") or source.get("path") or source.get("kind") or "data"
     return re.split(r"[/\\]", str(named))[-1] or "data"
 
