@@ -293,14 +293,29 @@ def fit(model: Any, tokenizer: Any, config: Any, data: TaskData, out_dir: Path, 
     )
     trainer.remove_callback(transformers.PrinterCallback)
     if arguments.eval_strategy != "no" and config.early_stopping_patience:
-        stopping = (config.early_stopping_patience, config.early_stopping_threshold)
-        trainer.add_callback(transformers.EarlyStoppingCallback(*stopping))
+        trainer.add_callback(early_stopping(config))
     report.stage("training")
     with quiet(), memory_errors(config.per_device_train_batch_size):
         trainer.train()
     note_end(report, trainer.state, arguments, data)
     shutil.rmtree(checkpoints, ignore_errors=True)
     return trainer.model
+
+
+def early_stopping(config: Any) -> Any:
+    """A callback that ends training after some validations without a gain.
+
+    Validations at 0 before the first gain don't count: macro F1 of many rare labels stays there for epochs, and a model
+    that has not begun to answer is not one that has stopped learning.
+    """
+    from transformers import EarlyStoppingCallback
+
+    class EarlyStopping(EarlyStoppingCallback):
+        def check_metric_value(self, args: Any, state: Any, control: Any, metric_value: float) -> None:
+            if not (args.greater_is_better and metric_value == 0 and not state.best_metric):
+                super().check_metric_value(args, state, control, metric_value)
+
+    return EarlyStopping(config.early_stopping_patience, config.early_stopping_threshold)
 
 
 def note_end(report: Report, state: Any, arguments: Any, data: TaskData) -> None:

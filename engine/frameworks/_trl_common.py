@@ -268,13 +268,13 @@ def lora(config: TrlConfig, task_type: str = "CAUSAL_LM") -> Any:
 
 def fit(trainer: Any, config: TrlConfig, data: TaskData, report: Report) -> Any:
     """Run a TRL trainer to its end, or until the owner stops it; → its model, with the best weights."""
-    from transformers import EarlyStoppingCallback, PrinterCallback
+    from transformers import PrinterCallback
 
     arguments = trainer.args
     trainer.remove_callback(PrinterCallback)
     trainer.add_callback(_hf.progress_callback(report))
     if arguments.load_best_model_at_end and config.early_stopping_patience:
-        trainer.add_callback(EarlyStoppingCallback(config.early_stopping_patience, config.early_stopping_threshold))
+        trainer.add_callback(_hf.early_stopping(config))
     if config.use_lora:
         trainable, total = trainer.model.get_nb_trainable_parameters()
         report.note(f"Training {trainable:,} of {total:,} weights ({trainable / total:.1%}).")

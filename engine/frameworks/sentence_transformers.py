@@ -175,7 +175,7 @@ def _fit(
 ) -> None:
     """Train `model` in place; it ends with its best weights, and checkpoints are removed again."""
     import sentence_transformers
-    from transformers import EarlyStoppingCallback, PrinterCallback
+    from transformers import PrinterCallback
 
     kind = "CrossEncoder" if config.cross_encoder else "SentenceTransformer"
     checkpoints = out_dir.parent / "checkpoints"
@@ -201,7 +201,7 @@ def _fit(
     )
     trainer.remove_callback(PrinterCallback)
     if arguments.eval_strategy != "no" and config.early_stopping_patience:
-        trainer.add_callback(EarlyStoppingCallback(config.early_stopping_patience, config.early_stopping_threshold))
+        trainer.add_callback(_hf.early_stopping(config))
     report.stage("training")
     with _hf.quiet(), _hf.memory_errors(config.per_device_train_batch_size):
         trainer.train()

@@ -181,8 +181,7 @@ def _fit(model: Any, config: SpanMarkerConfig, data: TaskData, out_dir: Path, re
     trainer.remove_callback(ModelCardCallback)
     trainer.remove_callback(transformers.PrinterCallback)
     if arguments.eval_strategy != "no" and config.early_stopping_patience:
-        stopping = (config.early_stopping_patience, config.early_stopping_threshold)
-        trainer.add_callback(transformers.EarlyStoppingCallback(*stopping))
+        trainer.add_callback(_hf.early_stopping(config))
     report.stage("training")
     with _hf.quiet(), _hf.memory_errors(config.per_device_train_batch_size):
         trainer.train()

@@ -2,12 +2,14 @@
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pyarrow as pa
 import pytest
 
 from engine.errors import UserError
+from engine.frameworks import _hf
 from engine.registry import FRAMEWORKS
 from tests.frameworks.topics import TASK, Told, held_out_accuracy, scores_of, topic_data, train
 
@@ -151,3 +153,18 @@ def test_base_that_is_no_transformers_model_is_refused(tmp_path: Path) -> None:
         "The base model blank:en is not a Transformers model, so Transformers can't train it. Choose a model with a "
         "config.json and safetensors weights, such as distilbert/distilroberta-base."
     )
+
+
+def test_early_stopping_waits_for_the_first_gain() -> None:
+    from transformers import TrainerControl, TrainerState, TrainingArguments
+
+    config = SimpleNamespace(early_stopping_patience=2, early_stopping_threshold=0.0)
+    stopping, state = _hf.early_stopping(config), TrainerState()
+    arguments = TrainingArguments(metric_for_best_model="f1_macro", greater_is_better=True, report_to="none")
+    ended = []
+    for value in (0.0, 0.0, 0.0, 0.1, 0.1, 0.0):
+        control = TrainerControl()
+        stopping.on_evaluate(arguments, state, control, metrics={"eval_f1_macro": value})
+        state.best_metric = max(state.best_metric or 0.0, value)
+        ended.append(control.should_training_stop)
+    assert ended == [False, False, False, False, False, True]
