@@ -17,8 +17,16 @@ from engine import ArgillaTrainer, FeedbackDataset, TrainingTask
 from engine.tasks.task import TaskData
 
 Row = dict[str, Any]
+LONGEST = 240  # characters of a prompt
 Bare = Callable[[TaskData, str, Row, Path], float]
 LORA: Row = {"r": 8, "lora_alpha": 16, "lora_dropout": 0.05, "target_modules": ["q_proj", "v_proj"]}
+
+
+def short_conversations(folder: Path) -> FeedbackDataset:
+    """Preferences on conversations of one short turn: within few tokens the answers begin to differ."""
+    dataset = FeedbackDataset.from_file(folder / "llamafactory_demos" / "dpo_en_demo.jsonl")
+    turns = [sample["conversations"] for sample in dataset.samples()]
+    return dataset.take([i for i, said in enumerate(turns) if len(said) == 1 and len(said[0]["value"]) < LONGEST])
 
 
 def compared(
