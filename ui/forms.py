@@ -91,8 +91,8 @@ def _kind(path: tuple[str, ...], spec: dict[str, Any]) -> str:
     }
     if spec.get("type") in kinds:
         return kinds[spec["type"]]
-    if spec.get("type") == "array" and spec.get("items", {}).get("type") == "string":
-        return "list"
+    if spec.get("type") == "array":  # of anything but texts: typed as JSON
+        return "list" if spec.get("items", {}).get("type") == "string" else "json"
     raise TypeError(f"The form can't draw the setting {'.'.join(path)!r}: {spec.get('type', 'a union of types')}.")
 
 
@@ -228,7 +228,7 @@ def flat_values(fields: list[FormField], config: dict[str, Any]) -> dict[str, An
 
 def _clean(field: FormField, value: Any) -> Any:
     if field.kind == "json":
-        return _parsed(value)
+        return _parsed(value) if value not in ("", None) else (field.default if field.nullable else {})
     if field.kind in ("int", "float"):
         value = _number(value)
     if value in ("", None):

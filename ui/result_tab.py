@@ -5,7 +5,7 @@ from typing import Any
 import gradio as gr
 
 from engine import TASKS
-from ui import markup, sentences, text, values
+from ui import markup, sentences, text, values, verdicts
 from ui.address import Address
 from ui.people import Context
 from ui.shell import Shell, Tab, Updates
@@ -60,9 +60,9 @@ class ResultTab(Tab):
             self.group: gr.Row(visible=True),
             self.details: gr.Column(visible=True),
             self.nothing: gr.HTML(visible=False),
-            self.sentence: markup.headline(sentences.verdict(report, metrics)),
-            self.figures: markup.tiles(sentences.figures(report, metrics)),
-            self.account: markup.notes(sentences.account(report)),
+            self.sentence: markup.headline(verdicts.verdict(report, metrics)),
+            self.figures: markup.tiles(verdicts.figures(report, metrics)),
+            self.account: markup.notes(verdicts.account(report)),
             **{shown: draw(report) for shown, draw in self.cards.values()},
             **{card: gr.Column(visible=bool(draw(report))) for card, (_, draw) in self.cards.items()},
         }
@@ -73,9 +73,9 @@ def per_label(report: dict[str, Any]) -> str:
     rows = [
         (
             row["label"],
-            sentences.share(row["precision"]),
-            sentences.share(row["recall"]),
-            sentences.share(row["f1"]),
+            verdicts.share(row["precision"]),
+            verdicts.share(row["recall"]),
+            verdicts.share(row["f1"]),
             sentences.number(row["n"]),
         )
         for row in report.get("per_label") or ()

@@ -6,7 +6,7 @@ from typing import Any
 import gradio as gr
 
 from engine import FRAMEWORKS, TASKS, RunSpec, RunSummary
-from ui import markup, sentences, text
+from ui import markup, sentences, text, verdicts
 from ui.address import Address
 from ui.people import Context
 from ui.shell import Asked, Shell, Tab, Updates, problem_box
@@ -80,7 +80,7 @@ class RunsTab(Tab):
             run.dataset,
             markup.state(state, run.state),
             sentences.ago(run.created, time.time()),
-            sentences.main_metric(run.metrics, TASKS[run.task].metrics, run.n_test) if run.task in TASKS else "",
+            verdicts.main_metric(run.metrics, TASKS[run.task].metrics, run.n_test) if run.task in TASKS else "",
             sentences.duration(run.seconds) if run.seconds else "",
             markup.Raw(markup.link(text.USE_AGAIN, f"./?{again}") + " " + markup.button(text.DELETE, run.id)),
         ]

@@ -6,6 +6,7 @@ import gradio as gr
 import pytest
 from pydantic import BaseModel, Field
 
+from engine import FRAMEWORKS, TASKS
 from ui import forms
 
 
@@ -124,3 +125,17 @@ def test_form_draws_every_field_once() -> None:
             *("epochs", "rate", "steps", "pairs", "half", "resume", "schedule", "metric", "layers", "note", "code"),
             *("more", "use_adapter", "adapter_rank", "adapter.rank"),
         ]
+
+
+@pytest.mark.parametrize("name,task", [(name, task) for name in FRAMEWORKS for task in FRAMEWORKS[name].configs])
+def test_every_config_can_be_drawn_and_its_defaults_change_nothing(name: str, task: str) -> None:
+    fields = forms.fields_of(FRAMEWORKS[name].configs[task].model_json_schema())
+    shown = {field.name: forms.component(field, field.default).value for field in fields}
+    assert forms.changed_values(fields, shown) == {}
+
+
+@pytest.mark.parametrize("task", [name for name, task in TASKS.items() if task.predict_options])
+def test_options_of_a_prediction_can_be_drawn(task: str) -> None:
+    fields = forms.fields_of(TASKS[task].predict_options.model_json_schema())
+    shown = {field.name: forms.component(field, field.default).value for field in fields}
+    assert forms.changed_values(fields, shown) == {}

@@ -1,7 +1,7 @@
 """Figures in words."""
 
 from engine import TASKS, Metric
-from ui import sentences
+from ui import sentences, verdicts
 
 METRICS = TASKS["text-classification"].metrics
 REPORT = {
@@ -14,14 +14,14 @@ REPORT = {
 
 
 def test_verdict_says_right_of_how_many_the_interval_and_the_baseline() -> None:
-    assert sentences.verdict(REPORT, METRICS) == (
+    assert verdicts.verdict(REPORT, METRICS) == (
         "Right on 68 of 78 unseen texts (87 %, 95 % interval 78–93 %). Always “billing” would be right on 33 %."
     )
 
 
 def test_verdict_without_test_rows_claims_nothing() -> None:
     report = {"n": {"train": 10, "validation": 0, "test": 0}, "metrics": None}
-    assert sentences.verdict(report, METRICS) == "There were no test rows, so nothing is known about unseen texts."
+    assert verdicts.verdict(report, METRICS) == "There were no test rows, so nothing is known about unseen texts."
 
 
 def test_verdict_of_a_figure_names_it_and_the_baseline() -> None:
@@ -31,15 +31,15 @@ def test_verdict_of_a_figure_names_it_and_the_baseline() -> None:
         "baseline": {"name": "The base model before training", "metrics": {"perplexity": 131.2}},
     }
     said = "Perplexity 12.3 on 40 unseen rows; lower is better. The base model before training: 131."
-    assert sentences.verdict(report, metrics) == said
+    assert verdicts.verdict(report, metrics) == said
     report["metrics"]["perplexity"] = 140
-    assert sentences.verdict(report, metrics).endswith("The base model before training: 131. That is no better.")
+    assert verdicts.verdict(report, metrics).endswith("The base model before training: 131. That is no better.")
 
 
 def test_verdict_of_a_share_has_its_interval() -> None:
     report = {"n": {"test": 40}, "metrics": {"f1": 0.816}, "intervals": {"f1": [0.7, 0.9]}}
     said = "Entity F1 0.82 on 40 unseen rows (95 % interval 0.70–0.90)."
-    assert sentences.verdict(report, {"f1": Metric("Entity F1", "f1")}) == said
+    assert verdicts.verdict(report, {"f1": Metric("Entity F1", "f1")}) == said
 
 
 def test_row_counts_tell_ties_with_their_seed() -> None:
