@@ -78,6 +78,5 @@ def test_unknown_names_say_what_there_is() -> None:
     with pytest.raises(UserError) as caught:
         FRAMEWORKS["setfitt"]
     assert str(caught.value) == (
-        "There is no framework named 'setfitt'. Did you mean 'setfit'? "
-        f"Choose one of: {', '.join(FRAMEWORKS)}."
+        f"There is no framework named 'setfitt'. Did you mean 'setfit'? Choose one of: {', '.join(FRAMEWORKS)}."
     )
