@@ -1,6 +1,7 @@
 """Every Python block of the guide runs, chapter by chapter, on small models and small datasets. See snippets.md."""
 
 import collections
+import json
 import random
 import re
 import typing
@@ -15,11 +16,12 @@ from engine import FeedbackDataset
 from tests import models
 from tests.guide import guide_datasets
 from tests.hub_server import HubServer
+from tests.openai_server import OpenAIServer
 
 pytestmark = pytest.mark.slow
 
 FILE = Path(__file__).with_name("snippets.md")
-CHANGE = re.compile(r"^- `(.*?)` → `(.*?)`: (.+)$")
+CHANGE = re.compile(r"^- `(.+?)` → `(.*?)`: (.+)$")
 IMPORTS = (("from argilla.feedback import", "from engine import"), ("import argilla as rg", "import engine as rg"))
 
 
@@ -72,12 +74,14 @@ CHAPTERS = chapters()
 
 
 @pytest.mark.parametrize("chapter", list(CHAPTERS))
-def test_chapter_runs_as_printed(chapter: str, hub: HubServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_chapter_runs_as_printed(
+    chapter: str, hub: HubServer, provider: OpenAIServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     guide_datasets.add_to(hub)
     monkeypatch.chdir(tmp_path)
     scope: dict[str, Any] = {name: getattr(typing, name) for name in typing.__all__}
     scope |= {"Counter": collections.Counter, "random": random}  # the guide uses them without importing them
-    scope |= {"__name__": "guide", "models": models, "rg": engine}
+    scope |= {"__name__": "guide", "models": models, "rg": engine, "json": json}
     # What the guide's includes load before these chapters.
     scope["feedback_dataset"] = FeedbackDataset.from_huggingface("argilla/databricks-dolly-15k-curated-en")
     for block in CHAPTERS[chapter]:
