@@ -19,9 +19,9 @@ def train(splits: dict[str, list[dict]], base: str, given: dict, folder: Path, *
     from transformers import (
         AutoModelForQuestionAnswering,
         AutoTokenizer,
+        DataCollatorWithPadding,
         Trainer,
         TrainingArguments,
-        default_data_collator,
         set_seed,
     )
 
@@ -63,16 +63,17 @@ def train(splits: dict[str, list[dict]], base: str, given: dict, folder: Path, *
         args=arguments,
         train_dataset=encoded["train"].select_columns(kept),
         eval_dataset=encoded["validation"].select_columns(kept),
-        data_collator=default_data_collator,
+        data_collator=DataCollatorWithPadding(tokenizer),
         compute_metrics=figures,
     )
     trainer.train()
+    trainer.compute_metrics = None  # it measures the validation rows
     predictions = trainer.predict(encoded["test"].select_columns(kept)).predictions
     return _answers(splits["test"], encoded["test"], predictions)
 
 
 def _encode(rows: list[dict], tokenizer: Any, length: int, stride: int) -> Any:
-    """Features padded to `length`; offsets outside the context are None."""
+    """Features; offsets outside the context are None."""
     from datasets import Dataset
 
     batch = tokenizer(
@@ -83,7 +84,6 @@ def _encode(rows: list[dict], tokenizer: Any, length: int, stride: int) -> Any:
         stride=stride,
         return_overflowing_tokens=True,
         return_offsets_mapping=True,
-        padding="max_length",
     )
     of = batch.pop("overflow_to_sample_mapping")
     starts, ends, offsets = [], [], []
@@ -111,8 +111,9 @@ def _answers(rows: list[dict], features: Any, predictions: Any) -> list[str]:
     best = [(-np.inf, "")] * len(rows)
     parts = zip(features["row"], features["offset_mapping"], *predictions[:2], strict=True)
     for row, offsets, starts, ends in parts:
-        for first in np.argsort(starts)[: -N_BEST - 1 : -1]:
-            for last in np.argsort(ends)[: -N_BEST - 1 : -1]:
+        here = len(offsets)  # what follows is padding
+        for first in np.argsort(starts[:here])[: -N_BEST - 1 : -1]:
+            for last in np.argsort(ends[:here])[: -N_BEST - 1 : -1]:
                 inside = offsets[first] is not None and offsets[last] is not None
                 if inside and first <= last < first + LONGEST_ANSWER and starts[first] + ends[last] > best[row][0]:
                     text = rows[row]["context"][offsets[first][0] : offsets[last][1]]
