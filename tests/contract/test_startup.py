@@ -5,7 +5,8 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-HEAVY = "torch transformers datasets spacy setfit sentence_transformers sklearn scipy peft trl openai seqeval sacrebleu".split()
+HEAVY = "torch transformers datasets spacy setfit sentence_transformers sklearn scipy peft".split()
+HEAVY += "trl openai seqeval sacrebleu".split()
 
 
 def loaded_after(code: str) -> list[str]:
