@@ -5,7 +5,8 @@ DATA ?= ../shared/data
 # One thread a process: two were six times slower on shared cores.
 TEST_ENV := OMP_NUM_THREADS=1 HF_HUB_OFFLINE=1 HF_HUB_DISABLE_TELEMETRY=1 GRADIO_ANALYTICS_ENABLED=False
 
-# Two test processes of a thread each; the tests of one file stay together, for the models that they share.
+# Two test processes of a thread each; the tests of one file stay together, for the models that they share. The page's
+# tests run alone: a browser, an app and a training are busy enough.
 ON_TWO_CORES := -n 2 --dist loadfile
 
 .PHONY: run example test slow contract lint docs bench acceptance clean browser
@@ -17,10 +18,12 @@ example: .venv/installed
 	$(BIN)/python -m engine train examples/run.json
 
 test: .venv/installed-tests browser lint
-	$(TEST_ENV) $(BIN)/python -m pytest $(ON_TWO_CORES) -m "not slow"
+	$(TEST_ENV) $(BIN)/python -m pytest $(ON_TWO_CORES) -m "not slow" --ignore=tests/page
+	$(TEST_ENV) $(BIN)/python -m pytest tests/page -m "not slow"
 
 slow: .venv/installed-tests
-	$(TEST_ENV) $(BIN)/python -m pytest $(ON_TWO_CORES) -m slow
+	$(TEST_ENV) $(BIN)/python -m pytest $(ON_TWO_CORES) -m slow --ignore=tests/page
+	$(TEST_ENV) $(BIN)/python -m pytest tests/page -m slow
 
 contract: .venv/installed-tests
 	$(TEST_ENV) $(BIN)/python -m pytest tests/contract

@@ -17,7 +17,7 @@ from engine import ArgillaTrainer, FeedbackDataset, TrainingTask
 
 PAIRS, LONGEST = 20, 12  # characters of an answer
 SETTINGS: dict[str, Any] = {
-    "num_train_epochs": 160,
+    "num_train_epochs": 240,
     "per_device_train_batch_size": 4,
     "learning_rate": 1e-2,
     "max_target_length": 16,
