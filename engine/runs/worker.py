@@ -6,6 +6,7 @@ Exit codes: 0 finished, 1 failed, 130 cancelled. Anything else is a crash, and t
 import errno
 import json
 import os
+import signal
 import sys
 import traceback
 from collections.abc import Callable
@@ -15,6 +16,8 @@ from typing import Any
 from engine.errors import UserError
 from engine.runs import locks
 from engine.runs.events import Cancelled, EventReport, EventWriter, Report, install_signals
+
+ASKED_BY = {signal.SIGTERM, signal.SIGUSR1}  # cancel; stop and keep the best
 
 Work = Callable[[Path, dict[str, str], Report], dict[str, Any]]
 
@@ -29,6 +32,8 @@ def read_secrets() -> dict[str, str]:
 
 def run_job(folder: Path, work: Work) -> int:
     """Run `work(folder, secrets, report)` as a job in `folder`; its return value goes into the finished event."""
+    # Whoever sees the lock may ask this process to stop: until it can listen, what is asked waits.
+    signal.pthread_sigmask(signal.SIG_BLOCK, ASKED_BY)
     try:
         locks.hold(folder / "lock")
     except BlockingIOError:
@@ -39,6 +44,7 @@ def run_job(folder: Path, work: Work) -> int:
     install_signals(report)
     secrets = read_secrets()
     try:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, ASKED_BY)
         writer.write("started")
         result = work(folder, secrets, report)
         writer.write("finished", result=result)

@@ -23,7 +23,7 @@ WORKERS = {
 }
 
 
-def start(folder: Path, name: str) -> subprocess.Popen:
+def start(folder: Path, name: str, *, secrets: bool = True) -> subprocess.Popen:
     code = "import sys\nfrom pathlib import Path\nfrom engine.runs.worker import run_job\n"
     code += f"def work(folder, secrets, report):\n  {WORKERS[name]}\nsys.exit(run_job(Path(sys.argv[1]), work))\n"
     log = (folder / "log.txt").open("ab")
@@ -35,9 +35,14 @@ def start(folder: Path, name: str) -> subprocess.Popen:
         cwd=Path(__file__).parents[2],
         start_new_session=True,
     )
+    if secrets:
+        hand_secrets(process)
+    return process
+
+
+def hand_secrets(process: subprocess.Popen) -> None:
     process.stdin.write(json.dumps({"token": "hf_hidden"}).encode() + b"\n")
     process.stdin.close()
-    return process
 
 
 def wait_until_training(folder: Path) -> None:
@@ -77,6 +82,18 @@ def test_job_that_is_cancelled(tmp_path: Path) -> None:
     wait_until_training(tmp_path)
     assert job.status(tmp_path).state == "running"
     assert job.stop(tmp_path)
+    assert process.wait() == 130
+    assert job.status(tmp_path).state == "cancelled"
+
+
+def test_job_that_is_cancelled_before_it_has_begun(tmp_path: Path) -> None:
+    process = start(tmp_path, "wait", secrets=False)
+    deadline = time.monotonic() + 20
+    while locks.holder(tmp_path / "lock") is None:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    assert job.stop(tmp_path)
+    hand_secrets(process)
     assert process.wait() == 130
     assert job.status(tmp_path).state == "cancelled"
 
