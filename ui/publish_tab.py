@@ -125,7 +125,7 @@ class PublishTab(Tab):
             again = {self.push: gr.Button(text.PUSH_AGAIN), self.usage: gr.Code(visible=False)}
             return again | {self.bar: "", self.problem: gr.HTML(failed, visible=True)}
         spec = self.context.supervisor.run(address.run).spec
-        usage = FRAMEWORKS[spec.framework].usage(status.result["repo_id"], spec.task["task"])
+        usage = FRAMEWORKS[spec.framework].usage_of(status.result["repo_id"], spec.task["task"], spec.config)
         return {
             self.bar: "",
             self.push: gr.Button(text.PUSH_UPDATE),

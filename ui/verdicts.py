@@ -14,7 +14,7 @@ def verdict(report: dict[str, Any], metrics: Mapping[str, Metric]) -> str:
     Or, where nothing is simply right: Perplexity 12.3 on 40 unseen rows; lower is better. The base model before
     training: 31.2. `metrics`: those of the task, the one that matters most first.
     """
-    if not report.get("metrics"):
+    if not report["n"]["test"]:
         return "There were no test rows, so nothing is known about unseen texts."
     return _right_of(report) if "accuracy" in report.get("intervals", {}) else _main_figure(report, metrics)
 
@@ -33,10 +33,11 @@ def _right_of(report: dict[str, Any]) -> str:
 
 
 def _main_figure(report: dict[str, Any], metrics: Mapping[str, Metric]) -> str:
-    name = next((name for name in metrics if report["metrics"].get(name) is not None), None)
+    found = report.get("metrics") or {}
+    name = next((name for name in metrics if found.get(name) is not None), None)
     if name is None:
-        return f"{plural(report['n']['test'], 'unseen row')} were tried; there is no figure that sums them up."
-    metric, value = metrics[name], report["metrics"][name]
+        return "There is no figure that sums up the unseen rows; read what the model wrote for them."
+    metric, value = metrics[name], found[name]
     sentence = f"{metric.label} {metric_value(value, metric)} on {plural(report['n']['test'], 'unseen row')}"
     if name in report.get("intervals", {}):
         low, high = (metric_value(end, metric) for end in report["intervals"][name])

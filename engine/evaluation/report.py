@@ -54,9 +54,10 @@ def evaluate(
     predictions = _predict(predictor, inputs, report)
     seconds = time.monotonic() - started
     found = about.evaluate(predictions, shown, data.info, data.train)
-    if before is not None and about.predict_options is not None:  # it writes: the base's texts beside its own
-        for sample, written in zip(found.get("samples", ()), before.predict(inputs), strict=False):
-            sample["before"] = written
+    if before is not None and found.get("samples"):  # it writes: the base's texts beside its own
+        of_base = about.evaluate(before.predict(inputs), shown, data.info, data.train)["samples"]
+        pairs = zip(found["samples"], of_base, strict=True)
+        found["samples"] = [own | {"base": base["predicted"]} for own, base in pairs]
     result |= found | {"metrics": result["metrics"] | found.get("metrics", {})}
     result["examples"] = list(about.example_inputs(held_out, SHOWN_EXAMPLES))
     return result | {"seconds": {"evaluate": round(seconds, 3)}, "ms_per_row": round(1000 * seconds / len(inputs), 2)}

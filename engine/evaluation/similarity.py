@@ -171,11 +171,12 @@ def mistakes_of(table: pa.Table, predictions: Sequence[float]) -> list[dict[str,
     if kind == PAIRS or not examples:
         return []
     found = _misplaced(table, scores) if kind == LABELLED_PAIRS else _reversed(scores)
+    scale = _scale(table) if kind == LABELLED_PAIRS else ""
     shown = []
     for place, wrong_by in sorted(found, key=lambda one: -one[1]):
         row, pair, expected = examples[place]
         if kind == LABELLED_PAIRS:
-            what, guess = [f"{expected:g}"], [f"{scores[place]:.2f}"]
+            what, guess = [f"{expected:g}{scale}"], [f"{scores[place]:.2f}"]
         else:
             what = [f"above {scores[place + 1]:.2f}, of “{examples[place + 1][1][1]}”"]
             guess = [f"{scores[place]:.2f}"]
@@ -183,6 +184,13 @@ def mistakes_of(table: pa.Table, predictions: Sequence[float]) -> list[dict[str,
             {"row": row, "text": " ↔ ".join(pair), "expected": what, "predicted": guess, "wrong_by": float(wrong_by)}
         )
     return shown
+
+
+def _scale(table: pa.Table) -> str:
+    """What labels that are no similarities (0 to 1) run from and to: a 3 beside a 0.42 would say nothing."""
+    labels = table[LABEL].to_numpy()
+    low, high = labels.min(), labels.max()
+    return "" if low >= 0 and high <= 1 else f" ({low:g} to {high:g})"
 
 
 def _misplaced(table: pa.Table, scores: np.ndarray) -> list[tuple[int, float]]:

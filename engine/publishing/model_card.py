@@ -6,6 +6,7 @@ report.json; what they do not say is said to be unknown.
 
 import json
 import re
+from collections.abc import Sequence
 from typing import Any
 
 from huggingface_hub import EvalResult, ModelCard, ModelCardData
@@ -23,6 +24,7 @@ from engine.registry import FRAMEWORKS, TASKS
 from engine.runs.run_directory import RunDirectory, RunSpec
 from engine.tasks.task import Metric
 
+ADAPTER = "adapter_config.json"
 PICKLES = (".pkl", ".pickle", ".joblib")
 FEW_TEST_ROWS = 100
 FEW_OF_A_LABEL = 10
@@ -50,11 +52,13 @@ def card_text(spec: RunSpec, report: dict[str, Any], repo_id: str, files: list[s
         f"Made with Annotune. The figures are in `report.json`, the recipe is in `run.json` ({task.label}).",
     ]
     body = "\n\n".join(section for section in sections if section)
-    return str(ModelCard(f"---\n{metadata(spec, report, repo_id, base).to_yaml()}\n---\n\n{body}\n"))
+    return str(ModelCard(f"---\n{metadata(spec, report, repo_id, base, files).to_yaml()}\n---\n\n{body}\n"))
 
 
-def metadata(spec: RunSpec, report: dict[str, Any], repo_id: str, base: BaseModel) -> ModelCardData:
-    """The YAML block: what the Hub filters and shows."""
+def metadata(
+    spec: RunSpec, report: dict[str, Any], repo_id: str, base: BaseModel, files: Sequence[str]
+) -> ModelCardData:
+    """The YAML block: what the Hub filters and shows. An adapter is loaded with PEFT, whatever trained it."""
     task, figures, dataset = spec.task["task"], report.get("metrics") or {}, hub_dataset(spec)
     results = [
         EvalResult(
@@ -75,7 +79,7 @@ def metadata(spec: RunSpec, report: dict[str, Any], repo_id: str, base: BaseMode
         datasets=[dataset] if dataset else None,
         language=spec.card.language or base.language,
         license=spec.card.license,
-        library_name=FRAMEWORKS[spec.framework].library_name,
+        library_name="peft" if ADAPTER in files else FRAMEWORKS[spec.framework].library_name,
         pipeline_tag=TASKS[task].pipeline_tag,
         tags=tags,
         metrics=sorted({_metric(task, key).hub for key in figures}) or None,

@@ -19,6 +19,7 @@ class Walk:
     says: str  # in it
     base: Callable[[], str] | None = None  # None: the default one, which needs no download
     settings: dict[str, str] = field(default_factory=lambda: {"max_steps": "2"})
+    samples: str = ""  # among what the result shows of the texts that it wrote
 
 
 QUICK = {
@@ -28,7 +29,9 @@ QUICK = {
 SLOW = {
     "question-answering": Walk("#predict-in-context", " "),
     "text2text": Walk("#predict-after .said, #predict-after .quiet", "", models.tiny_seq2seq),
-    "supervised-fine-tuning": Walk("#predict-before .said, #predict-before .quiet", "", models.tiny_llm),
+    "supervised-fine-tuning": Walk(
+        "#predict-before .said, #predict-before .quiet", "", models.tiny_llm, samples="Before training"
+    ),
     "direct-preference-optimization": Walk("#predict-before .said, #predict-before .quiet", "", models.tiny_llm),
     "kto": Walk("#predict-after .said, #predict-after .quiet", "", models.tiny_llm),
     "chat-completion": Walk("#predict-chat .bot", "", models.tiny_llm),
@@ -64,6 +67,8 @@ def predict(page: Page, walk: Walk) -> None:
 def test_example_of_a_task_is_trained_and_tried(page: Page, app: App, task: str) -> None:
     walk = (QUICK | SLOW)[task]
     train(page, app, task, walk.base and walk.base(), walk.settings)
+    if walk.samples:
+        expect(page.locator("#samples")).to_contain_text(walk.samples)
     predict(page, walk)
 
 

@@ -54,6 +54,10 @@ def test_metadata_is_what_the_hub_reads_and_accepts() -> None:
     assert result["metrics"][0] == {"type": "accuracy", "value": 0.8718, "name": "Accuracy"}
 
 
+def test_adapter_is_peft_s_whatever_trained_it() -> None:
+    assert card_data(card(files=("adapter_config.json", "adapter_model.safetensors")))["library_name"] == "peft"
+
+
 def test_figures_stand_beside_the_baseline_with_their_number_of_rows() -> None:
     text = card()
     assert "On 78 rows held out from training, on which nothing was selected:" in text

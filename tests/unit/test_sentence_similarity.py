@@ -352,7 +352,7 @@ def test_triplets_and_classes_are_measured_by_which_is_nearer() -> None:
 def test_pairs_far_from_their_place_are_mistakes() -> None:
     found = TASK.evaluate([0.1, 0.2, 0.3, 0.0], table([0.0, 1.0, 2.0, 3.0]), {}, table([0.0]))
     assert [(one["record_id"], one["expected"], one["predicted"]) for one in found["mistakes"]] == [
-        ("r3", ["3"], ["0.00"])
+        ("r3", ["3 (0 to 3)"], ["0.00"])
     ]
     assert found["n_mistakes"] == 1
 

@@ -24,6 +24,11 @@ def test_verdict_without_test_rows_claims_nothing() -> None:
     assert verdicts.verdict(report, METRICS) == "There were no test rows, so nothing is known about unseen texts."
 
 
+def test_verdict_without_figures_still_says_that_rows_were_tried() -> None:
+    report = {"n": {"train": 10, "validation": 0, "test": 4}, "metrics": {}}
+    assert "no figure that sums up the unseen rows" in verdicts.verdict(report, TASKS["chat-completion"].metrics)
+
+
 def test_verdict_of_a_figure_names_it_and_the_baseline() -> None:
     metrics = {"perplexity": Metric("Perplexity", "perplexity", is_share=False, higher_is_better=False)}
     report = {
