@@ -65,6 +65,8 @@ _PUBLIC = {
     "engine.publishing.hub": ("check_target", "check_token"),
     "engine.python_source": ("python_source",),
     "engine.access": ("Access",),
+    "engine.limits": ("REQUEST_BYTES", "SPACE_UPLOAD_BYTES", "RateLimits", "check_code"),
+    "engine.uploads": ("Uploads",),
 }
 _HOME = {name: module for module, names in _PUBLIC.items() for name in names}
 __all__ = list(_HOME)

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from engine.errors import UserError
+from engine.public_hosts import pin, public_address
+from engine.settings import Settings
 
 if TYPE_CHECKING:
     import openai
@@ -36,7 +38,8 @@ def host(base_url: str | None = None) -> str:
 def open_client(base_url: str | None = None, key: str | None = None) -> "openai.OpenAI":
     """A client for `address(base_url)`; `key` None: the environment's. Raises UserError when there is none.
 
-    Redirects are not followed, so that neither key nor rows go anywhere but to that address.
+    Redirects are not followed, so that neither key nor rows go anywhere but to that address. On a Space an address
+    that was typed must be of the public internet; what its owner set as OPENAI_BASE_URL may be any.
     """
     import openai
 
@@ -46,7 +49,11 @@ def open_client(base_url: str | None = None, key: str | None = None) -> "openai.
     if not (key.isascii() and key.isprintable()) or " " in key:
         raise UserError(f"The key {KEY} holds a character that no key has.", "Copy it again, without line breaks.")
     timeout = openai.Timeout(TIMEOUT, connect=CONNECT)
-    http = openai.DefaultHttpxClient(follow_redirects=False, timeout=timeout)
+    hooks = {}
+    if base_url and Settings.from_env().on_space:
+        public_address(urlsplit(base_url).hostname or "")
+        hooks = {"request": [pin]}
+    http = openai.DefaultHttpxClient(follow_redirects=False, timeout=timeout, event_hooks=hooks)
     return openai.OpenAI(
         api_key=key, base_url=address(base_url), max_retries=RETRIES, timeout=timeout, http_client=http
     )
@@ -62,6 +69,8 @@ def in_words(client: "openai.OpenAI", doing: str, model: str = "") -> Iterator[N
     except openai.APIStatusError as error:
         raise _answered(client, error, doing, model) from None
     except openai.APIConnectionError as error:
+        if isinstance(error.__cause__, UserError):
+            raise error.__cause__ from None
         cause = type(error.__cause__ or error).__name__
         raise UserError(
             f"{_name(client)} can't be reached to {doing}: {cause}.", "Check the network and the address of the API."

@@ -10,6 +10,8 @@ from urllib.parse import urlsplit
 from pydantic import model_validator
 
 from engine.frameworks.framework import TrainerConfig, knob
+from engine.public_hosts import is_private_name
+from engine.settings import Settings
 
 # Arguments of a job that the run decides, and names under which a secret could come into a run file.
 RESERVED = {"model", "training_file", "validation_file", "method", "hyperparameters", "seed", "suffix", "metadata"}
@@ -91,6 +93,8 @@ def check_address(url: str) -> None:
             "Address of the API: it must begin with https://, as in https://api.openai.com/v1; "
             "http:// would send the key in the open and is taken for this machine only"
         )
+    if Settings.from_env().on_space and is_private_name(parts.hostname):
+        raise ValueError("Address of the API: a Space sends keys and rows to hosts on the public internet only")
     if parts.username or parts.password or parts.query or parts.fragment:
         raise ValueError("Address of the API: it must hold no name, password or question mark; the key has its own box")
 

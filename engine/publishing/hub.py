@@ -72,7 +72,7 @@ def publish(
     report: Report,
     pauses: Sequence[float] = PAUSES,
 ) -> dict[str, Any]:
-    """Push the run's model, card, figures and recipe in one commit: {"url", "repo_id", "commit"}.
+    """Push the run's model, card, figures and recipe in one commit: {"url", "repo_id", "commit", "private"}.
 
     Calling it again after a failure sends only what is missing. Files of an earlier push that this one does not have
     are removed; nothing else in the repository is. Raises UserError in words when the Hub refuses or is away.
@@ -93,7 +93,8 @@ def publish(
         report.note(f"{target.repo_id} is private and stays so; its settings on the Hub can change that.")
     title = f"Add {run_dir.spec.framework} model" + (f": {run_dir.spec.title}" if run_dir.spec.title else "")
     commit = _attempt(lambda: _push(api, target.repo_id, files, old, title, report), target.repo_id, report, pauses)
-    return {"url": f"{api.endpoint}/{target.repo_id}", "repo_id": target.repo_id, "commit": commit}
+    seen = {"private": target.private if target.exists else private}
+    return {"url": f"{api.endpoint}/{target.repo_id}", "repo_id": target.repo_id, "commit": commit} | seen
 
 
 def _push(api: HfApi, repo_id: str, files: dict[str, Content], old: list[str], title: str, report: Report) -> str:

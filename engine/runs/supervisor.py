@@ -8,16 +8,20 @@ import json
 import os
 import secrets
 import shutil
+import threading
 import time
 from collections import deque
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from engine.data.examples import EXAMPLES, example_by_name
 from engine.data.feedback_dataset import SCHEMA_FILE, FeedbackDataset
 from engine.errors import UserError
 from engine.frameworks.framework import Framework, SuggestedModel
 from engine.frameworks.validation import validate_config
+from engine.limits import check_file, check_inputs
+from engine.paths import file_name, inside
 from engine.prediction.client import PredictClient
 from engine.registry import FRAMEWORKS
 from engine.runs import job
@@ -33,6 +37,7 @@ REQUEST = "request.json"
 CHECKED_HERE = 20_000  # records
 CHECKS_KEPT = 16  # results of check_rows: numbers and sentences only
 RUN_MODEL = "model"
+EXAMPLE_ID = "example-"  # how the ids of examples that everybody sees begin
 
 
 class Supervisor:
@@ -44,6 +49,7 @@ class Supervisor:
             folder.mkdir(parents=True, exist_ok=True)
         self.store = RunStore(settings.data_root / "runs.db")
         self.predictor = PredictClient()
+        self._reading_example = threading.Lock()
         self._checked: dict[str, RowsCheck] = {}
         self._secrets: dict[str, str] = {}
 
@@ -54,14 +60,33 @@ class Supervisor:
         dataset_id = time.strftime("%Y%m%d-%H%M%S", time.gmtime()) + "-" + secrets.token_hex(3)
         folder = self.settings.datasets_dir / dataset_id
         folder.mkdir()
+        self._read(source, folder, token)
+        return dataset_id
+
+    def _read(self, source: dict[str, Any], folder: Path, token: str | None = None) -> None:
         if source["kind"] == "file":
             source = source | {"path": str(_keep(Path(source["path"]), folder / "source", source.get("name")))}
         write_text(folder / REQUEST, json.dumps({"source": source}, ensure_ascii=False))
         job.spawn("import", folder, secret={"token": token} if token else None, offline=source["kind"] != "hub")
-        return dataset_id
+
+    def shown_example(self, name: str | None = None) -> str:
+        """The id of the copy of a bundled example that everybody may look at: read when it is first asked for."""
+        name = example_by_name(name).name
+        folder = self.settings.datasets_dir / (EXAMPLE_ID + name)
+        with self._reading_example:
+            folder.mkdir(exist_ok=True)
+            if not (folder / REQUEST).is_file() or job.status(folder).state in ("failed", "interrupted"):
+                (folder / "events.jsonl").unlink(missing_ok=True)
+                self._read({"kind": "example", "name": name}, folder)
+        return folder.name
+
+    @staticmethod
+    def is_shown_example(dataset_id: str) -> bool:
+        """Whether a dataset is open to everybody who can open the page."""
+        return dataset_id in {EXAMPLE_ID + name for name in EXAMPLES}
 
     def dataset_folder(self, dataset_id: str) -> Path:
-        return _inside(self.settings.datasets_dir, dataset_id)
+        return inside(self.settings.datasets_dir, dataset_id)
 
     def dataset_status(self, dataset_id: str) -> JobStatus:
         return job.status(self.dataset_folder(dataset_id))
@@ -81,7 +106,7 @@ class Supervisor:
     def datasets(self) -> list[str]:
         """Ids of the datasets that can be opened, newest first."""
         folders = sorted(self.settings.datasets_dir.iterdir(), reverse=True)
-        return [folder.name for folder in folders if (folder / SCHEMA_FILE).is_file()]
+        return [f.name for f in folders if (f / SCHEMA_FILE).is_file() and not f.is_symlink()]
 
     def delete_dataset(self, dataset_id: str) -> None:
         job.stop(self.dataset_folder(dataset_id))
@@ -125,7 +150,7 @@ class Supervisor:
         return hashlib.sha256(f"{overlay}\n{base_model}".encode()).hexdigest()[:16]
 
     def fetch_status(self, fetch_id: str) -> JobStatus:
-        return job.status(_inside(self._fetches, fetch_id))
+        return job.status(inside(self._fetches, fetch_id))
 
     # ---- runs -------------------------------------------------------------------------------------------------------
 
@@ -224,7 +249,7 @@ class Supervisor:
         return {name: known[name] for name in framework.secrets if name in known}
 
     def run(self, run_id: str) -> RunDirectory:
-        return RunDirectory(_inside(self.settings.runs_dir, run_id))
+        return RunDirectory(inside(self.settings.runs_dir, run_id))
 
     def status(self, run_id: str) -> JobStatus:
         return job.status(self.run(run_id).path)
@@ -261,7 +286,7 @@ class Supervisor:
         """All runs, newest first. Ended ones come from the index, which is filled from the directories as needed."""
         found = []
         for folder in sorted(self.settings.runs_dir.iterdir(), reverse=True):
-            if (folder / "run.json").is_file():
+            if (folder / "run.json").is_file() and not folder.is_symlink():
                 found.append(self.store.get(folder.name) or self._summarise(RunDirectory(folder)))
         return found
 
@@ -295,6 +320,7 @@ class Supervisor:
 
         `options`: keywords of the task's `predict_options`.
         """
+        check_inputs(inputs)
         model = self._model(run_id)
         base = self.run(run_id).spec.base_model if before else None
         return self.predictor.predict(**model, inputs=inputs, options=options or {}, base_model=base)
@@ -304,7 +330,8 @@ class Supervisor:
 
         `columns`: part of an input → column of the file, where they are not to be guessed.
         """
-        name = _base_name(path.name)
+        check_file(path)
+        name = file_name(path.name)
         folder = self.run(run_id).path / "predictions" / secrets.token_hex(4)
         folder.mkdir(parents=True)
         output = folder / f"{Path(name).stem}-predictions{Path(name).suffix}"
@@ -334,6 +361,11 @@ class Supervisor:
     def publish_status(self, run_id: str) -> JobStatus:
         return job.status(self.run(run_id).publish_dir)
 
+    def is_public(self, run_id: str) -> bool:
+        """Whether a run's owner has published it for all to see, as the last push found its repository."""
+        published = self.publish_status(run_id)
+        return published.state == "finished" and published.result.get("private") is False
+
     def zip_model(self, run_id: str) -> Path:
         """A .zip of the finished model with its card and report, made once."""
         from engine.publishing.hub import zip_model
@@ -346,22 +378,10 @@ class Supervisor:
         self.predictor.close()
 
 
-def _inside(parent: Path, name: str) -> Path:
-    """`parent/name`, for a name that came from an address bar: refused when it isn't a plain existing folder name."""
-    path = parent / name
-    if not name or Path(name).name != name or name.startswith(".") or not path.is_dir():
-        raise UserError(f"There is nothing here called {name!r}.", "It may have been deleted. Open the Runs page.")
-    return path
-
-
-def _base_name(name: str) -> str:
-    return os.path.basename(name.replace("\\", "/")).lstrip(".") or "file"
-
-
 def _keep(path: Path, folder: Path, name: str | None) -> Path:
     """Hard-link (or copy) an uploaded file into `folder` under its base name only, so that it can be read again."""
     folder.mkdir()
-    target = folder / _base_name(name or path.name)
+    target = folder / file_name(name or path.name)
     if path.is_dir():
         shutil.copytree(path, target)
         return target

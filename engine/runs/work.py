@@ -20,6 +20,7 @@ from engine.evaluation.report import evaluate
 from engine.frameworks import base_models, overlays
 from engine.frameworks.framework import Framework
 from engine.frameworks.validation import validate_config
+from engine.paths import NAME, inside
 from engine.registry import FRAMEWORKS
 from engine.runs.events import Report
 from engine.runs.readiness import check_rows
@@ -54,7 +55,7 @@ def check(folder: Path, _secrets: dict[str, str], report: Report) -> dict[str, A
     """Look at the rows that the spec in request.json would train on: a RowsCheck as a dict."""
     spec = RunSpec.model_validate(json.loads((folder / REQUEST).read_text(encoding="utf-8"))["spec"])
     report.stage("checking")
-    dataset = FeedbackDataset.load(folder.parents[1] / "datasets" / spec.dataset["id"])
+    dataset = FeedbackDataset.load(inside(folder.parents[1] / "datasets", spec.dataset["id"]))
     return asdict(check_rows(dataset, spec))
 
 
@@ -140,10 +141,12 @@ def publish(folder: Path, secrets: dict[str, str], report: Report) -> dict[str, 
 
 def open_dataset(run_dir: RunDirectory, report: Report) -> FeedbackDataset:
     """The run's dataset: the imported one beside the runs, or read again from its source into the run directory."""
-    wanted = run_dir.spec.dataset
-    folder = run_dir.path.parent.parent / "datasets" / wanted["id"] if wanted.get("id") else run_dir.path / "dataset"
+    wanted, kept = run_dir.spec.dataset, run_dir.path.parent.parent / "datasets"
+    known = str(wanted.get("id") or "")
+    if NAME.fullmatch(known) and (kept / known / SCHEMA_FILE).is_file():
+        return _with_derived(FeedbackDataset.load(inside(kept, known)), run_dir.spec)
+    folder = run_dir.path / "dataset"
     if not (folder / SCHEMA_FILE).is_file():
-        folder = run_dir.path / "dataset"
         import_source(wanted["source"], folder, report=report)
     return _with_derived(FeedbackDataset.load(folder), run_dir.spec)
 
@@ -179,7 +182,7 @@ def export(folder: Path, _secrets: dict[str, str], report: Report) -> dict[str, 
     """Write the rows of the spec in request.json for its framework's provider: {"path": the .zip}."""
     spec = RunSpec.model_validate(json.loads((folder / REQUEST).read_text(encoding="utf-8"))["spec"])
     report.stage("preparing")
-    dataset = FeedbackDataset.load(folder.parents[1] / "datasets" / spec.dataset["id"])
+    dataset = FeedbackDataset.load(inside(folder.parents[1] / "datasets", spec.dataset["id"]))
     return {"path": str(export_rows(dataset, spec, folder))}
 
 

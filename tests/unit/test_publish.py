@@ -88,7 +88,8 @@ def test_publish_makes_a_private_repository_with_model_card_figures_and_recipe(
     told = Told()
     result = push(run_dir, report=told)
     repo = hub.repo("model", "alice/topics")
-    assert result == {"url": f"{hub.url}/alice/topics", "repo_id": "alice/topics", "commit": repo.branches["main"]}
+    where = {"url": f"{hub.url}/alice/topics", "repo_id": "alice/topics", "commit": repo.branches["main"]}
+    assert result == where | {"private": repo.private}
     assert repo.private is True
     back = Path(snapshot_download("alice/topics", token="hf_alice", endpoint=hub.url, cache_dir=tmp_path / "cache"))
     there = {path.relative_to(back).as_posix() for path in back.rglob("*") if path.is_file()}
