@@ -1,13 +1,18 @@
 """`make bench`: speed and memory as ratios against a peer in the same run. Exits 1 when a promise is broken.
 
-python -m benchmarks [startup] [run] [million]
+python -m benchmarks [startup] [million] [cell] [run]
 """
 
 import sys
 
-from benchmarks import million_rows, startup, whole_run
+from benchmarks import formatting_cell, million_rows, startup, whole_run
 
-BENCHMARKS = {"startup": startup.measure, "million": million_rows.measure, "run": whole_run.measure}
+BENCHMARKS = {
+    "startup": startup.measure,
+    "million": million_rows.measure,
+    "cell": formatting_cell.measure,
+    "run": whole_run.measure,
+}
 
 
 def main() -> int:

@@ -7,6 +7,7 @@ import gradio as gr
 
 from engine import (
     FRAMEWORKS,
+    CellError,
     FeedbackDataset,
     Preview,
     UserError,
@@ -30,10 +31,24 @@ def show(context: Context, address: Address, counts: gr.HTML, rows: gr.HTML) -> 
     try:
         found = preview(dataset, choices.training_task(address), n=SHOWN, **reading(address))
         sentence = account(context, dataset, address, found)
+    except CellError as error:
+        return {counts: markup.problem(error.message, error.hint), rows: failed_on(error) + printed(error.stdout)}
     except UserError as error:
         return {counts: markup.problem(error.message, error.hint), rows: ""}
-    printed = markup.heading(text.PRINTED) + markup.log(found.stdout.splitlines()) if found.stdout else ""
-    return {counts: markup.heading(text.PREVIEW_HEADING) + sentence, rows: table(dataset, address, found) + printed}
+    shown = table(dataset, address, found) + printed(found.stdout)
+    return {counts: markup.heading(text.PREVIEW_HEADING) + sentence, rows: shown}
+
+
+def failed_on(error: CellError) -> str:
+    """The record on which a cell failed, for the person who looks for the reason."""
+    if not error.record:
+        return ""
+    return markup.heading(text.FAILED_ON.format(number=f"{error.index + 1:,}")) + markup.log([error.record])
+
+
+def printed(stdout: str) -> str:
+    """What a cell printed, as text: it could be anything."""
+    return markup.heading(text.PRINTED) + markup.log(stdout.splitlines()) if stdout else ""
 
 
 def account(context: Context, dataset: FeedbackDataset, address: Address, found: Preview) -> str:

@@ -4,7 +4,7 @@ from typing import Any
 
 import gradio as gr
 
-from engine import TASKS, FeedbackDataset
+from engine import TASKS, FeedbackDataset, keep_warm
 from ui import choices, markup, preview_view, text
 from ui.address import Address
 from ui.people import Context
@@ -14,6 +14,8 @@ from ui.shell import Asked, Shell, Tab, Updates, problem_box, unique
 
 class TaskTab(Tab):
     """Tasks that fit the data stand first, the others folded with what they lack."""
+
+    for_all = True
 
     def __init__(self, context: Context, shell: Shell) -> None:
         self.context, self.shell = context, shell
@@ -35,6 +37,7 @@ class TaskTab(Tab):
                     self.run_code = gr.Button(text.PREVIEW, elem_id="run-code")
                 self.problem = problem_box("task-problem")
                 self.forward = gr.Button(text.CONTINUE, variant="primary", size="lg", elem_id="task-continue")
+                self.shell.for_owner += [self.use_code, self.by_code, self.forward]
             with gr.Column(scale=3, elem_classes="card"):
                 self.counts = gr.HTML(elem_id="preview-counts")
                 self.rows = gr.HTML(elem_id="preview-rows")
@@ -66,9 +69,9 @@ class TaskTab(Tab):
             self.shell.listen(trigger, handler, inputs, self.outputs, self.problem, **options)
 
         for cards in (self.task, self.other):
-            listen(cards.input, self.choose_task, cards)
-        listen(self.use_code.input, self.choose_code, self.use_code)
-        listen(self.run_code.click, self.preview_code, self.code, show_progress="minimal")
+            listen(cards.input, self.choose_task, cards, for_all=True, costs="preview")
+        listen(self.use_code.input, self.choose_code, self.use_code, costs="preview")
+        listen(self.run_code.click, self.preview_code, self.code, show_progress="minimal", costs="preview")
 
     def choose_task(self, asked: Asked, name: str) -> Updates:
         dataset = self.context.supervisor.dataset(asked.address.dataset)
@@ -77,13 +80,10 @@ class TaskTab(Tab):
 
     def choose_code(self, asked: Asked, use: bool) -> Updates:
         """Open the cell with working code for these columns, or go back to the dropdowns."""
-        if use:
-            asked.visitor.require()
         address = asked.address.having(code=use, cell=asked.address.cell or self._starter(asked.address))
         return {self.shell.address: address.query(), **self._keep(address)} | self.show(address)
 
     def preview_code(self, asked: Asked, code: str) -> Updates:
-        asked.visitor.require()
         address = asked.address.having(cell=code)
         return self._keep(address) | self._preview(address)
 
@@ -99,8 +99,6 @@ class TaskTab(Tab):
 
         def forward(asked: Asked, code: str) -> Updates:
             address = asked.address.having(step=3, run="", cell=code if asked.address.code else asked.address.cell)
-            if address.code:
-                asked.visitor.require()
             return self._keep(address) | self.shell.go(address) | train.show(address)
 
         outputs = unique([*self.outputs, *train.outputs])
@@ -112,6 +110,9 @@ class TaskTab(Tab):
         """The choices of the task and what they come to; nothing before the data is read."""
         if address.task not in TASKS or not choices.data_is_ready(self.context, address):
             return {self.problem: gr.HTML(visible=False)}
+        if address.code:
+            keep_warm()
+        about = text.CODE_UNCONFINED if self.context.settings.unconfined_cells else text.CODE_BELOW
         cards = self._cards(self.context.supervisor.dataset(address.dataset), address.task)
         return {
             **dict(zip((self.task, self.others, self.other), cards, strict=True)),
@@ -119,9 +120,7 @@ class TaskTab(Tab):
             self.by_code: gr.Column(visible=address.code),
             self.use_code: address.code,
             self.code: address.cell,
-            self.code_about: markup.line(
-                text.CODE_BELOW.format(returns=TASKS[address.task].cell_returns), subdued=True
-            ),
+            self.code_about: markup.line(about.format(returns=TASKS[address.task].cell_returns), subdued=True),
             self.roles.key: f"{address.dataset}|{address.task}|{sorted(address.roles.items())}",
             **self._preview(address),
         }

@@ -12,6 +12,9 @@ STEPS = ("Data", "Task", "Train", "Result", "Publish")
 CONTINUE = "Continue"
 CHOOSE_TASK = "Choose the task"
 
+NO_SUCH_PLACE = "There is nothing here. Open the page itself: /"
+TOO_LARGE = "That is more than the page ever sends at once, so it was refused."
+
 # ---- forms ----------------------------------------------------------------------------------------------------------
 FORM_EMPTY = " Empty: not set."
 FORM_NONE = "(not set)"
@@ -45,8 +48,6 @@ HUB_EMPTY = "No dataset is named yet."
 HUB_EMPTY_HINT = "Type the dataset's id, such as argilla/banking_sentiment_setfit, and press Load."
 FILE = "A file"
 FILE_DETECTED = "This is how the file reads. Change it if it is wrong."
-FILE_GONE = "The uploaded file is not here any more."
-FILE_GONE_HINT = "Drop it on the page again."
 DELIMITER, HEADER = "Columns are separated by", "The first line holds the column names"
 DELIMITERS = [("comma  ,", ","), ("semicolon  ;", ";"), ("tab", "\t"), ("vertical bar  |", "|")]
 LOAD_FILE = "Load this file"
@@ -103,6 +104,13 @@ SIGN_OUT = "Sign out ({})"
 TOKEN_HERE = "Using this machine’s Hugging Face token"
 NO_TOKEN_HERE = "No Hugging Face account"
 
+ITS_OWNER = "its owner"
+VISITING = "You are looking around in the Space of {owner}."
+VISITING_BELOW = (
+    "Open to you: the examples, and the models published from here. To work with your own data, duplicate the Space: "
+    "the copy is yours alone. If this one is yours, sign in above."
+)
+
 # ---- ② task --------------------------------------------------------------------------------------------------------
 TASK = "What to learn"
 OTHER_TASKS = "Other tasks ({n})"
@@ -130,12 +138,18 @@ STRATEGIES = {
 USE_CODE = "Write code instead"
 USE_CODE_INFO = "A Python function makes the rows from each record."
 CODE = "formatting_func"
-CODE_BELOW = "It gets one record and returns {returns}. It runs in a process of its own, with time limits."
+CODE_BELOW = (
+    "It gets one record and returns {returns}. It runs confined: it can compute, but reach no file, network or secret."
+)
+CODE_UNCONFINED = (
+    "It gets one record and returns {returns}. ANNOTUNE_UNCONFINED_CELLS is set: it runs with your own rights."
+)
 PREVIEW = "Preview"
 PREVIEW_HEADING = "What the model will learn from"
 GOES_IN, COMES_OUT, TOKENS = "Goes in", "Comes out", "Tokens"
 ROW = "A row to learn from"
 ANSWERED = "Answers: {question}"
+FAILED_ON = "Record {number}, on which it failed"
 PRINTED = "Printed by your code"
 NO_ROW = "no row"
 NO_TASK_HINT = "Open “Is a column wrong?” in the data step and name the label column."
@@ -310,6 +324,9 @@ DETAILS = "Details"
 RUNS_HEADING = "Runs"
 RUNS_BELOW = "Everything trained here, newest first."
 RUNS_HEADERS = ("Run", "Trained with", "Data", "State", "Started", "Test score", "Took", "")
+RUNS_PUBLIC_BELOW = "What was trained here and published for all to see, newest first."
+NO_RUNS_PUBLIC = "No model has been published from here yet."
+NO_RUNS_PUBLIC_LINK = "Look at an example"
 NO_RUNS = "Nothing has been trained yet."
 NO_RUNS_LINK = "Train the first model"
 MORE_RUNS = "{n} older runs are not listed."

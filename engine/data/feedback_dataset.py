@@ -182,6 +182,10 @@ class FeedbackDataset:
         """Rows as a formatting_func gets them (see `format_as`), from Arrow, a batch at a time."""
         return samples.iterate(self, start, len(self) if stop is None else stop)
 
+    def sample_batches(self) -> Iterator[pa.RecordBatch]:
+        """All samples as Arrow record batches, each row a sample."""
+        return samples.batches(self, 0, len(self))
+
     def format_as(self, format: str = "datasets") -> "datasets.Dataset":  # noqa: A002 - Argilla's argument name
         """The samples as a `datasets.Dataset`, with Argilla 1.x's columns: fields, questions, suggestions, metadata."""
         if format != "datasets":

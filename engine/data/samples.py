@@ -27,9 +27,15 @@ def as_table(dataset: "FeedbackDataset") -> pa.Table:
 
 def iterate(dataset: "FeedbackDataset", start: int, stop: int) -> Iterator[dict[str, Any]]:
     """Samples `start` to `stop` (0-based, half open), one dict each, built a batch at a time."""
+    for batch in batches(dataset, start, stop):
+        yield from batch.to_pylist()
+
+
+def batches(dataset: "FeedbackDataset", start: int, stop: int) -> Iterator[pa.RecordBatch]:
+    """The same as record batches, each row a sample."""
     rows = dataset.table.slice(start, max(0, stop - start))
     for batch in rows.to_batches(max_chunksize=BATCH_ROWS):
-        yield from _sample_batch(dataset, batch).to_pylist()
+        yield _sample_batch(dataset, batch)
 
 
 def _no_rows(schema: pa.Schema) -> pa.RecordBatch:

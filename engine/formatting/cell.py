@@ -1,34 +1,37 @@
-"""The page's side of the code cell: starts a single-use worker, feeds it samples, and believes nothing it answers."""
+"""The page's side of the code cell: feeds samples to a confined process, checks its answers, words what goes wrong."""
 
 import re
-import select
-import struct
-import subprocess
-import sys
+import threading
 import time
+from collections import deque
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass, field
-from itertools import islice
-from pathlib import Path
+from contextlib import ExitStack
+from dataclasses import dataclass, field
 from typing import Any
 
-import orjson
+import pyarrow as pa
 
 from engine.errors import UserError
+from engine.formatting import frames
+from engine.formatting.frames import Frame, packed
+from engine.formatting.sandbox import Ended, Limits, Nonsense, TooSlow
+from engine.formatting.warm import take
 
-BATCH = 256  # samples a frame
+AHEAD = 3  # frames sent before the answer to the first is in: both sides work at once
 START_SECONDS = 10.0
-MAX_FRAME = 64 * 1024**2  # bytes of one answer
+AT_ONCE = 4  # cells of everyone together: each may take Limits.memory_bytes
+FRAME_SLACK = 1 << 20  # bytes of an answer that are not rows
+MAX_STDOUT = 64_000
+MAX_SHOWN_RECORD = 2_000
+HINTS = {
+    "timeout": "Look for a loop that never ends, or do less work a record.",
+    "memory": "Keep less in memory: return rows as you go.",
+    "output": "Return fewer rows, or shorter texts.",
+}
+NOT_PERMITTED = "A cell can compute, but not open files, the network or other programs."
 
 
-@dataclass(frozen=True)
-class Limits:
-    """What a formatting cell may use: seconds a sample and in all, bytes of memory, rows a sample."""
-
-    sample_seconds: float = 2.0
-    total_seconds: float = 600.0
-    memory_bytes: int = 1024**3
-    rows_per_sample: int = 10_000
+_slots = threading.BoundedSemaphore(AT_ONCE)
 
 
 @dataclass
@@ -40,162 +43,204 @@ class CellResult:
 
 
 class CellError(UserError):
-    """The cell failed. `kind`: syntax, error, timeout, memory, crash; `line` of the cell; `index` of the sample."""
+    """The cell failed. `kind`: syntax, error, timeout, memory, output, crash; `line` of the cell; `index` of the sample
+    (0-based) and the sample itself, shortened; what was printed until then.
+    """
 
-    def __init__(self, message: str, hint: str, *, kind: str, line: int | None, index: int | None, stdout: str) -> None:
+    def __init__(
+        self,
+        message: str,
+        hint: str,
+        *,
+        kind: str,
+        line: int | None = None,
+        index: int | None = None,
+        record: str = "",
+        stdout: str = "",
+    ) -> None:
         super().__init__(message, hint)
-        self.kind, self.line, self.index, self.stdout = kind, line, index, stdout
+        self.kind, self.line, self.index, self.record, self.stdout = kind, line, index, record, stdout
 
     def __reduce__(self) -> tuple:
-        return _rebuild, (self.message, self.hint, self.kind, self.line, self.index, self.stdout)
+        about = ("kind", "line", "index", "record", "stdout")
+        return _rebuild, (self.message, self.hint, {name: getattr(self, name) for name in about})
 
 
-def _rebuild(message: str, hint: str, kind: str, line: int | None, index: int | None, stdout: str) -> CellError:
-    return CellError(message, hint, kind=kind, line=line, index=index, stdout=stdout)
+def _rebuild(message: str, hint: str, about: dict[str, Any]) -> CellError:
+    return CellError(message, hint, **about)
 
 
 def run_formatting_cell(code: str, samples: Iterable[dict[str, Any]], *, limits: Limits | None = None) -> CellResult:
-    """Run the cell's `formatting_func` on every sample, in a process of its own with an empty environment.
+    """Run the cell's `formatting_func` on every sample, in a confined process of its own.
 
-    Raises CellError that names the line of the cell and the sample, with what was printed until then.
+    Raises CellError that names the line of the cell and the sample, with what was printed until then, and
+    SandboxUnavailable where code can't be confined.
     """
-    limits = limits or Limits()
     result = CellResult()
-    worker = _Worker(limits, result)
-    try:
-        worker.start(code)
-        for batch in _batches(samples):
-            worker.run(batch)
-    finally:
-        worker.close()
+    with FormattingCell(code, limits) as cell:
+        try:
+            for rows in cell.run(samples):
+                result.rows += rows
+        finally:
+            result.stdout = cell.stdout
     return result
 
 
-def _batches(samples: Iterable[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
-    iterator = iter(samples)
-    while batch := list(islice(iterator, BATCH)):
-        yield batch
+class FormattingCell:
+    """A cell whose rows are taken batch by batch, so that neither side holds all of them. Use as a context manager.
 
+    Raises as `run_formatting_cell` does; entering compiles the code.
+    """
 
-class _Worker:
-    """One confined process, for one piece of code and one pass over the samples."""
+    def __init__(self, code: str, limits: Limits | None = None) -> None:
+        self.code, self.limits = code, limits or Limits()
+        self.stdout = ""
+        self._start = self._done = self._bytes = 0  # samples before those in _sent; with rows; bytes of all rows
+        self._sent: deque[Frame] = deque()
 
-    def __init__(self, limits: Limits, result: CellResult) -> None:
-        self.limits = limits
-        self.result = result
-        self.deadline = time.monotonic() + limits.total_seconds
-        self.process = subprocess.Popen(
-            [sys.executable, "-ISB", str(Path(__file__).with_name("sandbox_worker.py"))],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            env={"LANG": "C.UTF-8"},
-            cwd="/",
-            close_fds=True,
-            start_new_session=True,
-        )
+    def __enter__(self) -> "FormattingCell":
+        with ExitStack() as undo:
+            undo.enter_context(_slots)
+            self._sandbox = undo.enter_context(take(self.limits))
+            self._deadline = time.monotonic() + self.limits.total_seconds
+            self._sandbox.send(packed(self.code))
+            answer = self._receive(START_SECONDS)
+            if answer.get("ready") is not True:
+                self._failed(answer)
+            self._close = undo.pop_all().close
+        return self
 
-    def start(self, code: str) -> None:
-        self._send({"code": code, "limits": asdict(self.limits)})
-        answer = self._receive(START_SECONDS + self.limits.sample_seconds)
-        if "error" in answer:
-            self._raise(answer)
+    def __exit__(self, *exception: object) -> None:
+        self._close()
 
-    def run(self, batch: list[dict[str, Any]]) -> None:
-        """Feed one batch and keep its rows."""
-        self._send(batch)
-        seconds = min(self.limits.sample_seconds * len(batch) + 3, self.deadline - time.monotonic())
-        answer = self._receive(seconds)
-        if "error" in answer:
-            self._raise(answer)
-        rows, text = answer.get("rows"), answer.get("stdout")
-        if not (isinstance(rows, list) and len(rows) == len(batch) and all(isinstance(row, list) for row in rows)):
+    @property
+    def pid(self) -> int:
+        """The confined process's."""
+        return self._sandbox.process.pid
+
+    def run(self, samples: Iterable[dict[str, Any]]) -> Iterator[list[list[Any]]]:
+        """For each few samples, in order, the list of rows of each."""
+        return self._run(frames.of_samples(samples))
+
+    def run_batches(self, batches: Iterable[pa.RecordBatch]) -> Iterator[list[list[Any]]]:
+        """The same for record batches, each of whose rows is a sample; faster."""
+        return self._run(frames.of_batches(batches))
+
+    def _run(self, given: Iterator[Frame]) -> Iterator[list[list[Any]]]:
+        for frame in given:
+            self._sandbox.send(frame.data)
+            self._sent.append(frame)
+            if len(self._sent) >= AHEAD:
+                yield self._rows()
+        while self._sent:
+            yield self._rows()
+
+    def _rows(self) -> list[list[Any]]:
+        """The rows of the batch that was sent first."""
+        rows: list[list[Any]] = []
+        while (missing := self._sent[0].size - len(rows)) > 0:
+            answer = self._receive(self.limits.sample_seconds)
+            if "error" in answer:
+                self._failed(answer)
+            self._print(answer)
+            rows += self._checked(answer.get("rows"), missing)
+            self._done = self._start + len(rows)
+        self._start += self._sent.popleft().size
+        return rows
+
+    def _checked(self, part: Any, missing: int) -> list[list[Any]]:
+        """Rows of one sample to `missing` ones; anything else is no answer."""
+        most = self.limits.rows_per_sample
+        if not isinstance(part, list) or not 0 < len(part) <= missing:
             raise self._nonsense()
-        self.result.rows += rows
-        self.result.stdout = (self.result.stdout + str(text or ""))[:64_000]
+        if not all(isinstance(rows, list) and len(rows) <= most for rows in part):
+            raise self._nonsense()
+        return part
 
-    def close(self) -> None:
-        self.process.kill()
-        self.process.wait()
-        for stream in (self.process.stdin, self.process.stdout, self.process.stderr):
-            try:
-                stream.close()
-            except BrokenPipeError:
-                pass
-
-    def _send(self, message: Any) -> None:
-        data = orjson.dumps(message, default=str, option=orjson.OPT_NON_STR_KEYS)
+    def _receive(self, still_seconds: float) -> dict[str, Any]:
+        sandbox = self._sandbox
         try:
-            self.process.stdin.write(struct.pack("!I", len(data)) + data)
-            self.process.stdin.flush()
-        except BrokenPipeError:
-            pass  # it died; _receive tells how
-
-    def _receive(self, seconds: float) -> dict[str, Any]:
-        deadline = time.monotonic() + seconds
-        (length,) = struct.unpack("!I", self._read(4, deadline))
-        if length > MAX_FRAME:
-            raise self._error("error", "The cell returned more than 64 MB for 256 records.", None, None)
-        answer = orjson.loads(self._read(length, deadline))
-        if not isinstance(answer, dict):
-            raise self._nonsense()
+            answer = sandbox.receive(still_seconds, self._deadline, self.limits.answer_bytes + FRAME_SLACK)
+        except TooSlow as error:
+            raise self._timeout(error) from error
+        except Ended as error:
+            raise self._death(error) from error
+        except Nonsense as error:
+            raise self._nonsense() from error
+        self._bytes += sandbox.answer_bytes
+        if self._bytes > self.limits.total_bytes:
+            most = f"{self.limits.total_bytes / 1024**2:,.0f} MB"
+            raise self._error("output", f"The cell returned more than {most} in all.", index=self._done)
         return answer
 
-    def _read(self, count: int, deadline: float) -> bytes:
-        data = b""
-        while len(data) < count:
-            ready, _, _ = select.select([self.process.stdout], [], [], max(0.0, deadline - time.monotonic()))
-            if not ready:
-                raise self._timeout()
-            chunk = self.process.stdout.raw.read(min(count - len(data), 1 << 20))
-            if not chunk:
-                raise self._death()
-            data += chunk
-        return data
+    def _print(self, answer: dict[str, Any]) -> None:
+        self.stdout = (self.stdout + str(answer.get("stdout") or ""))[:MAX_STDOUT]
 
-    def _death(self) -> CellError:
-        """The worker ended without an answer: read from its last words whether it was time, memory or a crash."""
-        self.process.wait()
-        words = self.process.stderr.read().decode("utf-8", "replace")
-        line = _cell_line(words)
-        if "Timeout (" in words:
-            return self._timeout(line)
-        if "MemoryError" in words or self.process.returncode == -9:
-            return self._error("memory", "The cell used more memory than it may.", line, None)
-        return self._error("crash", "The cell ended its own process.", line, None)
+    # ---- what went wrong ---------------------------------------------------------------------------------------------
 
-    def _timeout(self, line: int | None = None) -> CellError:
-        text = f"The cell took longer than {self.limits.sample_seconds:g} s for one record"
-        if time.monotonic() >= self.deadline:
-            text = f"The cell took longer than {self.limits.total_seconds:g} s in all"
-        return self._error(
-            "timeout", text + (f" (it was in line {line})." if line else "."), line, len(self.result.rows)
-        )
-
-    def _nonsense(self) -> CellError:
-        message = "The cell's process gave an answer that makes no sense."
-        return self._error("crash", message, None, len(self.result.rows))
-
-    def _raise(self, answer: dict[str, Any]) -> None:
-        error = answer["error"] if isinstance(answer["error"], dict) else {}
-        index, line = error.get("index"), error.get("line")
-        index = index + len(self.result.rows) if isinstance(index, int) else None
+    def _failed(self, answer: dict[str, Any]) -> None:
+        """Raise what the worker told; all of it may be made up by the code, and is only ever shown as text."""
+        self._print(answer)
+        told = answer.get("error") if isinstance(answer.get("error"), dict) else {}
+        index, line = told.get("index"), told.get("line")
+        index = min(max(index, self._start), self._last()) if isinstance(index, int) and self._sent else None
         line = line if isinstance(line, int) else None
-        self.result.stdout = (self.result.stdout + str(answer.get("stdout") or ""))[:64_000]
         place = f"Line {line} of the cell" if line else "The cell"
         record = f", on record {index + 1}," if index is not None else ""
-        what = f"{error.get('type', 'Error')}: {error.get('message', '')}"
-        kind = error.get("kind") if error.get("kind") in ("syntax", "timeout") else "error"
-        raise self._error(kind, f"{place}{record} failed with {what}", line, index)
+        name, message = str(told.get("type", "Error")), str(told.get("message", ""))
+        kind = told.get("kind") if told.get("kind") in ("syntax", "memory") else "error"
+        hint = NOT_PERMITTED if name == "PermissionError" else ""
+        raise self._error(kind, f"{place}{record} failed with {name}: {message}", line=line, index=index, hint=hint)
 
-    def _error(self, kind: str, message: str, line: int | None, index: int | None) -> CellError:
-        hint = {
-            "timeout": "Look for a loop that never ends, or do less work a record.",
-            "memory": "Keep less in memory: return rows as you go.",
-        }.get(kind, "Correct the code and preview again; your code is kept.")
-        return CellError(message, hint, kind=kind, line=line, index=index, stdout=self.result.stdout)
+    def _timeout(self, error: TooSlow) -> CellError:
+        line = _cell_line(error.words)
+        text = f"The cell took longer than {self.limits.sample_seconds:g} s for one record"
+        if error.in_all:
+            text = f"The cell took longer than {self.limits.total_seconds:g} s in all"
+        where = f" (it was in line {line})." if line else "."
+        return self._error("timeout", text + where, line=line, index=self._at())
+
+    def _death(self, error: Ended) -> CellError:
+        """It ended without an answer: its last words and its exit code tell whether it was memory or a crash."""
+        line = _cell_line(error.words)
+        if "MemoryError" in error.words or error.return_code == -9:
+            return self._error("memory", "The cell used more memory than it may.", line=line, index=self._at())
+        return self._error("crash", "The cell ended its own process.", line=line, index=self._at())
+
+    def _nonsense(self) -> CellError:
+        return self._error("crash", "The cell's process gave an answer that makes no sense.", index=self._done)
+
+    def _at(self) -> int | None:
+        """The sample it was at, as it says itself, where that can be."""
+        if not self._sent:
+            return None
+        return min(max(self._sandbox.done, self._done), self._last())
+
+    def _last(self) -> int:
+        """The last sample that was sent."""
+        return self._start + sum(frame.size for frame in self._sent) - 1
+
+    def _error(
+        self, kind: str, message: str, *, line: int | None = None, index: int | None = None, hint: str = ""
+    ) -> CellError:
+        hint = hint or HINTS.get(kind, "Correct the code and preview again; your code is kept.")
+        record = self._record(index)
+        return CellError(message, hint, kind=kind, line=line, index=index, record=record, stdout=self.stdout)
+
+    def _record(self, index: int | None) -> str:
+        """The sample of an index, as our own side has it."""
+        if index is None or not self._sent:
+            return ""
+        index -= self._start
+        for frame in self._sent:
+            if index < frame.size:
+                shown = repr(frame.record(index))
+                return shown if len(shown) <= MAX_SHOWN_RECORD else shown[:MAX_SHOWN_RECORD] + "…"
+            index -= frame.size
+        return ""
 
 
 def _cell_line(words: str) -> int | None:
-    found = re.search(r'"<cell>", line (\d+)', words)
+    """The innermost line of the cell in a traceback, which Python prints most recent call first."""
+    found = re.search(r'File "<cell>", line (\d+)', words)
     return int(found.group(1)) if found else None

@@ -1,190 +1,124 @@
-"""The confined side of the code cell: runs user code on samples it reads from stdin, answers on stdout.
+"""The confined side of the code cell: runs user code on samples that come on stdin, answers on stdout.
 
-Started with `python -I` and an empty environment; imports nothing of ours. Frames are a 4-byte length and JSON.
-It gives up what it can give up without the kernel's help (files, memory, CPU); the parent trusts nothing it says.
+Started by sandbox.py with nothing in its environment. It imports what code may use, gives up everything else
+(confinement.py), and only then is it sent the code. Frames are a 4-byte length and: from the page a pickle (it is
+trusted), back JSON (nothing that comes from here is).
 """
 
-import ast
-import collections
-import collections.abc
+import codecs
 import contextlib
-import faulthandler
+import datetime
+import gc
+import hashlib
+import importlib
 import io
 import json
+import mmap
 import os
-import random
-import resource
-import signal
+import pickle
 import struct
 import sys
-import typing
+import time
+from collections.abc import Iterable
 from typing import Any
 
-CELL = "<cell>"  # the file name in tracebacks of the user's code
-MAX_STDOUT = 64_000  # characters of printed text that are kept
-SEED = 42  # of the cell's `random`: a preview shows the rows that training will get
-# What a guide's whole example holds besides the function: the page does that part.
-SET_ASIDE_MODULES = {"argilla", "engine", "datasets"}
-SET_ASIDE_NAMES = {"TrainingTask", "ArgillaTrainer", "FeedbackDataset", "rg", "trainer"}
-
-
-class _TooSlow(BaseException):
-    """One sample took longer than its limit. A BaseException: the cell's own `except Exception` lets it pass."""
-
-
-class _Printed(io.StringIO):
-    """What the cell prints, up to a limit."""
-
-    def write(self, text: str) -> int:
-        room = MAX_STDOUT - self.tell()
-        if room > 0:
-            super().write(text[:room])
-        return len(text)
-
-
-def unpack(returned: Any, max_items: int = 10_000) -> list[Any]:
-    """What a formatting function gave back, as a list of items; None gives none, lists and generators one each.
-
-    Lists that a generator yields are flattened too. Tuples, strings and dicts are items themselves.
-    """
-    if returned is None:
-        return []
-    if not isinstance(returned, (list, set, frozenset, collections.abc.Iterator)):
-        return [returned]
-    if isinstance(returned, (set, frozenset)):
-        returned = sorted(returned, key=repr)  # the order of a set changes with PYTHONHASHSEED
-    items: list[Any] = []
-    for item in returned:
-        items += unpack(item, max_items) if isinstance(item, list) else [] if item is None else [item]
-        if len(items) > max_items:
-            raise ValueError(f"formatting_func gave more than {max_items:,} rows for one record")
-    return items
+CODECS = "utf-8 utf-8-sig utf-16 utf-32 ascii latin-1 cp1252 idna punycode unicode_escape raw_unicode_escape rot13 hex"
 
 
 def main() -> None:
-    answers = os.fdopen(os.dup(1), "wb", buffering=0)
-    os.dup2(2, 1)  # a stray write to the real stdout must not be taken for an answer
-    request = _read(sys.stdin.buffer)
-    _give_up(request["limits"])
-    printed = _Printed()
+    """Confine this process as the first frame says, compile the second, run every further one."""
+    progress = _shared_page(int(sys.argv[1]))
+    request = _read()
+    sys.path += [os.path.dirname(os.path.abspath(__file__)), *request["packages"]]  # last: nothing shadows Python's own
+    import user_code
+
+    _load_modules(user_code.MODULES)
     try:
-        with contextlib.redirect_stdout(printed):
-            function = _compile(request["code"], printed)
+        _send({"confined": _confine(request)})
+    except Exception as error:
+        return _send({"refused": f"{type(error).__name__}: {error}"[:500]})
+    printed = user_code.Printed()
+    sys.stdin, sys.stdout, sys.stderr = io.StringIO(), printed, printed
+    sys.__stdin__ = sys.__stdout__ = sys.__stderr__ = None
+    code = _read()
+    if code is None:  # a spare that was never needed
+        return None
+    try:
+        function = user_code.compiled(code, printed)
     except BaseException as error:
-        return _send(answers, _failure(error, None, printed))
-    _send(answers, {"ready": True})
-    while samples := _read(sys.stdin.buffer):
-        reply = _run_batch(function, samples, request["limits"], printed)
-        _send(answers, reply)
-        if "error" in reply:
-            return None
+        return _send(user_code.failure(error, None, printed))
+    _send({"ready": True})
+    while (frame := _read()) is not None:
+        for answer in user_code.answers(function, frame, request["limits"], printed, progress):
+            _write(answer)
     return None
 
 
-def _compile(code: str, printed: "_Printed") -> Any:
-    """The cell's function. Names that guides use without importing them are there: typing's, Counter, random."""
-    scope: dict[str, Any] = {name: getattr(typing, name) for name in typing.__all__}
-    scope |= {"Counter": collections.Counter, "random": random, "__name__": "formatting_cell"}
-    random.seed(SEED)
-    exec(compile(_without_the_rest(code, printed), CELL, "exec"), scope)
-    function = scope.get("formatting_func")
-    if not callable(function):
-        raise NameError("the cell defines no function called formatting_func")
-    return function
+# ---- before the code comes -------------------------------------------------------------------------------------------
 
 
-def _without_the_rest(code: str, printed: "_Printed") -> ast.Module:
-    """The cell without what only makes sense in a script (imports of argilla, `task = …`); each is told by its line."""
-    tree = ast.parse(code, CELL)
-    kept = []
-    for node in tree.body:
-        if _belongs_to_a_script(node):
-            printed.write(f"Line {node.lineno} was set aside, the page does that: {ast.unparse(node)[:80]}\n")
-        else:
-            kept.append(node)
-    tree.body = kept
-    return tree
+def _shared_page(descriptor: int) -> memoryview:
+    """A number that the other side sees: how many samples are done."""
+    page = mmap.mmap(descriptor, mmap.PAGESIZE)
+    os.closerange(3, 64)  # it, and the copy that mmap keeps: the page stays
+    return memoryview(page).cast("Q")
 
 
-def _belongs_to_a_script(node: ast.stmt) -> bool:
-    if isinstance(node, ast.Import):
-        return any(alias.name.split(".")[0] in SET_ASIDE_MODULES for alias in node.names)
-    if isinstance(node, ast.ImportFrom):
-        return (node.module or "").split(".")[0] in SET_ASIDE_MODULES
-    if isinstance(node, (ast.Assign, ast.AnnAssign, ast.Expr)):
-        return any(isinstance(part, ast.Name) and part.id in SET_ASIDE_NAMES for part in ast.walk(node))
-    return False
+def _load_modules(names: Iterable[str]) -> None:
+    """Import what a cell may use, and touch what opens files when it is first used."""
+    for name in names:
+        importlib.import_module(name)
+    for name in CODECS.split():
+        codecs.lookup(name)
+    for name in hashlib.algorithms_available:
+        with contextlib.suppress(ValueError, TypeError):
+            hashlib.new(name)
+    gc.freeze()  # samples come by the thousand: looking for cycles after every 700 objects took half of the time
+    gc.set_threshold(50_000, 20, 50)
+    time.tzset()
+    datetime.datetime.strptime("2026 Jan", "%Y %b").astimezone()
 
 
-def _run_batch(function: Any, samples: list[dict], limits: dict, printed: _Printed) -> dict[str, Any]:
-    rows: list[Any] = []
-    faulthandler.dump_traceback_later(limits["sample_seconds"] * len(samples) + 1, exit=True)  # even inside a C call
-    try:
-        with contextlib.redirect_stdout(printed):
-            for sample in samples:
-                signal.setitimer(signal.ITIMER_REAL, limits["sample_seconds"])
-                rows.append(_encode(unpack(function(sample), limits["rows_per_sample"])))
-                signal.setitimer(signal.ITIMER_REAL, 0)
-    except BaseException as error:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        return _failure(error, len(rows), printed)
-    finally:
-        faulthandler.cancel_dump_traceback_later()
-    text, _ = printed.getvalue(), (printed.seek(0), printed.truncate())
-    return {"rows": rows, "stdout": text}
+def _confine(request: dict[str, Any]) -> list[str]:
+    """What holds from now on. Raises confinement.Refused."""
+    before = set(sys.modules)
+    import confinement
+
+    limits = request["limits"]
+    confinement.limit(limits["memory_bytes"], limits["total_seconds"] + 30)
+    holds = confinement.confine(request["program"]) if request["program"] else []
+    for name in set(sys.modules) - before | {"mmap", "pickle"}:  # not for the code: an import says so then
+        del sys.modules[name]
+    return holds
 
 
-def _encode(items: list[Any]) -> list[Any]:
-    """Items as JSON keeps them. Raises TypeError for what JSON can't say, here, where the record is known."""
-    return json.loads(json.dumps(items, allow_nan=False))
+# ---- frames ----------------------------------------------------------------------------------------------------------
 
 
-def _failure(error: BaseException, index: int | None, printed: _Printed) -> dict[str, Any]:
-    line, trace = None, error.__traceback__
-    while trace:
-        if trace.tb_frame.f_code.co_filename == CELL:
-            line = trace.tb_lineno
-        trace = trace.tb_next
-    if isinstance(error, SyntaxError) and error.filename == CELL:
-        line = error.lineno
-    kind = "timeout" if isinstance(error, _TooSlow) else "syntax" if isinstance(error, SyntaxError) else "error"
-    try:
-        message = str(error)[:2000]
-    except BaseException:  # a hostile __str__
-        message = "(its message can't be shown)"
-    return {
-        "error": {"kind": kind, "type": type(error).__name__, "message": message, "line": line, "index": index},
-        "stdout": printed.getvalue(),
-    }
-
-
-def _give_up(limits: dict) -> None:
-    """Limit memory, CPU time, files and core dumps for good; none of them can be raised again."""
-
-    def too_slow(_signum: int, _frame: Any) -> None:
-        raise _TooSlow(f"took longer than {limits['sample_seconds']:g} s")
-
-    signal.signal(signal.SIGALRM, too_slow)
-    faulthandler.enable()
-    for name, value in (
-        ("RLIMIT_AS", limits["memory_bytes"]),
-        ("RLIMIT_CPU", limits["total_seconds"] + 30),
-        ("RLIMIT_FSIZE", 0),
-        ("RLIMIT_CORE", 0),
-    ):
-        resource.setrlimit(getattr(resource, name), (int(value), int(value)))
-
-
-def _read(stream: Any) -> Any:
-    header = stream.read(4)
+def _read() -> Any:
+    """The next frame, None at the end."""
+    header = _read_bytes(4)
     if len(header) < 4:
         return None
-    return json.loads(stream.read(struct.unpack("!I", header)[0]))
+    return pickle.loads(_read_bytes(struct.unpack("!I", header)[0]))
 
 
-def _send(stream: Any, message: dict[str, Any]) -> None:
-    data = json.dumps(message).encode()
-    stream.write(struct.pack("!I", len(data)) + data)
+def _read_bytes(count: int) -> bytes:
+    parts = []
+    while count and (part := os.read(0, min(count, 1 << 20))):
+        parts.append(part)
+        count -= len(part)
+    return b"".join(parts)
+
+
+def _send(message: dict[str, Any]) -> None:
+    _write(json.dumps(message).encode())
+
+
+def _write(data: bytes) -> None:
+    view = memoryview(struct.pack("!I", len(data)) + data)
+    while view:
+        view = view[os.write(1, view) :]
 
 
 if __name__ == "__main__":

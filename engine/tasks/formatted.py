@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from engine.data.layout import RECORD_ID
 from engine.errors import UserError
-from engine.formatting.cell import run_formatting_cell
-from engine.formatting.sandbox_worker import unpack
+from engine.formatting.cell import FormattingCell
+from engine.formatting.user_code import unpack
 
 if TYPE_CHECKING:
     from engine.data.feedback_dataset import FeedbackDataset
@@ -37,8 +37,9 @@ def formatted_records(dataset: "FeedbackDataset", definition: "TrainingTask") ->
     """
     record_ids = dataset.table[RECORD_ID].to_pylist()
     if definition.code is not None:
-        result = run_formatting_cell(definition.code, dataset.samples())
-        return FormattedRecords(record_ids, result.rows, result.stdout)
+        with FormattingCell(definition.code) as cell:
+            items = [rows for few in cell.run_batches(dataset.sample_batches()) for rows in few]
+        return FormattedRecords(record_ids, items, cell.stdout)
     if definition.formatting_func is None:
         raise UserError(
             f"The rows of this run came from the Python function {definition.function!r}, which a run file can't hold.",

@@ -70,14 +70,30 @@ def test_data_and_tasks_do_not_see_frameworks_or_torch(part: str) -> None:
             assert starts_with(imports(path, top_level_only=False), forbidden) == set(), path
 
 
-def test_sandbox_worker_imports_the_standard_library_only() -> None:
+CONFINED = ("sandbox_worker", "confinement", "user_code")
+
+
+@pytest.mark.parametrize("name", CONFINED)
+def test_confined_side_imports_the_standard_library_its_codec_and_landlock_only(name: str) -> None:
     import sys
 
-    names = imports(Path("engine/formatting/sandbox_worker.py"), top_level_only=False)
-    assert {name.split(".")[0] for name in names} <= set(sys.stdlib_module_names)
+    names = imports(Path(f"engine/formatting/{name}.py"), top_level_only=False)
+    allowed = set(sys.stdlib_module_names) | {"orjson", "landlock"} | set(CONFINED)
+    assert {name.split(".")[0] for name in names} <= allowed
 
 
 def test_app_imports_page_guard_settings_and_gradio_only() -> None:
     names = {name for name in imports(Path("app.py"), top_level_only=False) if name.split(".")[0] in ("ui", "engine")}
-    allowed = {"ui", "ui.page", "ui.guard", "engine", "engine.settings", "engine.Settings", "engine.settings.Settings"}
-    assert {name for name in names if name not in allowed and not name.startswith(("ui.page.", "ui.guard."))} == set()
+    allowed = {
+        "ui",
+        "ui.page",
+        "ui.guard",
+        "ui.doors",
+        "engine",
+        "engine.settings",
+        "engine.Settings",
+        "engine.settings.Settings",
+    }
+    assert {
+        name for name in names if name not in allowed and not name.startswith(("ui.page.", "ui.guard.", "ui.doors."))
+    } == set()
