@@ -26,7 +26,7 @@ def lock() -> str:
 
 def direct_pins() -> dict[str, str]:
     """Package → version of requirements.txt."""
-    lines = [line.partition("#")[0].strip() for line in (ROOT / "requirements.txt").read_text().splitlines()]
+    lines = [re.split("[#;]", line)[0].strip() for line in (ROOT / "requirements.txt").read_text().splitlines()]
     pins = dict(re.fullmatch(r"([\w.-]+)(?:\[[\w,]+\])?==(\S+)", line).groups() for line in lines if line)
     return {script("lock").normalized(name): version for name, version in pins.items()}
 
