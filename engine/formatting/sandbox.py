@@ -229,7 +229,7 @@ def _program() -> bytes:
     try:
         return system_calls.program()
     except (ImportError, RuntimeError, OSError) as error:
-        raise unavailable(f"libseccomp: {error}") from error
+        raise unavailable(f"libseccomp: {getattr(error, 'strerror', None) or error}") from error
 
 
 def _packages() -> list[str]:

@@ -22,7 +22,11 @@ import time
 from collections.abc import Iterable
 from typing import Any
 
-CODECS = "utf-8 utf-8-sig utf-16 utf-32 ascii latin-1 cp1252 idna punycode unicode_escape raw_unicode_escape rot13 hex"
+CODECS = (
+    "utf-8 utf-8-sig utf-7 utf-16 utf-16-le utf-16-be utf-32 utf-32-le utf-32-be ascii latin-1 iso8859-2 iso8859-5 "
+    "iso8859-15 cp437 cp850 cp1250 cp1251 cp1252 mac-roman koi8-r gb18030 gbk big5 shift_jis euc_jp euc_kr "
+    "idna punycode unicode_escape raw_unicode_escape rot13 hex base64 charmap"
+)
 
 
 def main() -> None:

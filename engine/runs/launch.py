@@ -45,9 +45,12 @@ def _with_dataset(spec: RunSpec, path: Path, supervisor: Supervisor) -> RunSpec:
     """The spec with its dataset imported here, unless it names one that already is."""
     if spec.dataset.get("id") in supervisor.datasets():
         return spec
-    source = dict(spec.dataset["source"])
-    if source["kind"] == "file":  # a run file names a file beside itself, never a place on the machine that wrote it
-        source["path"] = str((path.parent / source.get("path", source["name"])).resolve())
+    source = dict(spec.dataset.get("source") or {})
+    if source.get("kind") == "file":  # a run file names a file beside itself, never a place on its writer's machine
+        named = source.get("path") or source.get("name")
+        if not named:
+            raise UserError("The run file's dataset is a file without a name.", 'Give it "path", beside the run file.')
+        source |= {"path": str((path.parent / named).resolve()), "name": source.get("name") or Path(named).name}
     dataset_id = supervisor.import_dataset(source, supervisor.settings.hf_token or None)
     _follow(supervisor.dataset_folder(dataset_id), "dataset")
     name = supervisor.dataset(dataset_id).name
