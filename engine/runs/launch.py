@@ -13,6 +13,7 @@ from engine.runs.events import FINAL, EventLog
 from engine.runs.run_directory import RunDirectory, RunSpec, read_spec
 from engine.runs.supervisor import Supervisor
 from engine.settings import Settings
+from engine.trust import running
 
 POLL_SECONDS = 0.2
 
@@ -24,12 +25,16 @@ def run_file(path: Path, settings: Settings) -> int:
     try:
         spec = _with_dataset(spec, path, supervisor)
         framework, task = FRAMEWORKS[spec.framework], spec.task["task"]
+        if spec.remote_code is None:
+            spec = spec.model_copy(update={"remote_code": supervisor.approved_code(spec.framework, spec.base_model)})
         config = validate_config(spec.framework, task, spec.config)
         framework.check_run_file(config)
         overlay = framework.overlays.get(task)
-        lacking = framework.locate_base(spec.base_model) is None or framework.other_models(config, task)
+        with running(spec.remote_code):
+            lacking = framework.locate_base(spec.base_model) is None or framework.other_models(config, task)
         if lacking or (overlay and not overlays.is_installed(overlay)):
-            fetch_id = supervisor.fetch(spec.framework, task, spec.base_model, settings.hf_token or None, spec.config)
+            wanted = spec.framework, task, spec.base_model, settings.hf_token or None, spec.config, spec.remote_code
+            fetch_id = supervisor.fetch(*wanted)
             _follow(settings.data_root / "fetches" / fetch_id, f"base model {spec.base_model}")
         run_dir = supervisor.run(supervisor.start(spec))
         print(f"run {run_dir.id}", flush=True)
@@ -46,7 +51,10 @@ def _with_dataset(spec: RunSpec, path: Path, supervisor: Supervisor) -> RunSpec:
     if spec.dataset.get("id") in supervisor.datasets():
         return spec
     source = dict(spec.dataset.get("source") or {})
-    if source.get("kind") == "file":  # a run file names a file beside itself, never a place on its writer's machine
+    if "kind" not in source or "task" not in spec.task:
+        lacking = '"dataset": {"source": {"kind": …}}' if "kind" not in source else '"task": {"task": …}'
+        raise UserError(f"The run file has no {lacking}.", "Export one from the page, or see examples/run.json.")
+    if source["kind"] == "file":  # a run file names a file beside itself, never a place on its writer's machine
         named = source.get("path") or source.get("name")
         if not named:
             raise UserError("The run file's dataset is a file without a name.", 'Give it "path", beside the run file.')
