@@ -40,13 +40,14 @@ def main() -> None:
     from starlette.middleware import Middleware
     from starlette.middleware.trustedhost import TrustedHostMiddleware
 
+    from ui.doors import Doors, largest_upload
     from ui.guard import OriginGuard
     from ui.page import build, look
 
-    middleware = [Middleware(OriginGuard, hosts=settings.space_hosts)]
+    middleware = [Middleware(OriginGuard, hosts=settings.space_hosts), Middleware(Doors, settings=settings)]
     if settings.on_loopback:  # a foreign name that resolves to this machine must not open the page (DNS rebinding)
         middleware.append(Middleware(TrustedHostMiddleware, allowed_hosts=["127.0.0.1", "localhost"]))
-    app = build(settings, sign_in=bool(os.environ.get("OAUTH_CLIENT_ID")))
+    app = build(settings, sign_in=bool(os.environ.get("OAUTH_CLIENT_ID") and os.environ.get("OAUTH_CLIENT_SECRET")))
     app.queue(default_concurrency_limit=8, max_size=128)
     _refuse_taken_port(settings)
     app.launch(
@@ -60,8 +61,8 @@ def main() -> None:
         share=False,
         mcp_server=False,
         show_error=True,
-        max_file_size=settings.max_upload_bytes,
-        blocked_paths=[str(settings.data_root / "runs.db")],
+        max_file_size=largest_upload(settings),
+        blocked_paths=[str(settings.data_root)],
         footer_links=[],
         app_kwargs={"middleware": middleware},
         **look(),

@@ -105,4 +105,5 @@ def _characters(value: Any) -> int:
 def _words(seconds: float) -> str:
     if seconds > 90:
         return f"{seconds / 60:.0f} minutes"
-    return f"{max(1.0, seconds):.0f} seconds"
+    whole = max(1, round(seconds))
+    return f"{whole} seconds" if whole > 1 else "1 second"

@@ -20,6 +20,7 @@ from engine import (
     Task,
     TrainingTask,
     UserError,
+    check_code,
     frameworks_for,
 )
 from ui import markup, sentences, text
@@ -99,6 +100,7 @@ def chosen_questions(address: Address, dataset: FeedbackDataset) -> list[Questio
 def training_task(address: Address) -> TrainingTask:
     """The definition of the task: the cell's code when it is used, else the chosen fields and questions."""
     if address.code:
+        check_code(address.cell)
         return TrainingTask.from_code(address.task, address.cell)
     return TrainingTask(address.task, dict(address.roles), address.strategy or None)
 

@@ -21,9 +21,9 @@ class Columns:
         self.key = shell.columns_key
         self.outputs = [self.key]
 
-    def draw(self, summary: Any, outputs: list[Any]) -> None:
+    def draw(self, summary: Any, outputs: list[Any]) -> gr.Column:
         """Draw into the open block. `summary(address)` gives the updates of the whole summary after a change."""
-        with gr.Column(elem_classes="card"), gr.Accordion(text.ROLES_HEADING, open=False, elem_id="roles"):
+        with gr.Column(elem_classes="card") as card, gr.Accordion(text.ROLES_HEADING, open=False, elem_id="roles"):
             gr.HTML(markup.line(text.ROLES_BELOW, subdued=True))
             problem = problem_box("roles-problem")
 
@@ -38,6 +38,7 @@ class Columns:
                     gr.HTML(markup.line(text.MORE_COLUMNS.format(n=len(roles) - SHOWN_COLUMNS), subdued=True))
 
             self.shell.drawn_for(self.key, columns)
+        return card
 
     def _dropdown(self, column: ColumnRole, summary: Any, outputs: list[Any], problem: gr.HTML) -> None:
         chosen = gr.Dropdown(
@@ -47,7 +48,6 @@ class Columns:
         )
 
         def change(asked: Asked, role: str) -> Updates:
-            asked.visitor.require()
             change_role(self.context.supervisor.dataset_folder(asked.address.dataset), column.name, role)
             return summary(asked.address.having(roles={}, task="", run=""))
 

@@ -1,6 +1,6 @@
 """① Data: choose a source, watch it being read, see what it holds, correct what a column is."""
 
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import gradio as gr
@@ -8,6 +8,7 @@ import gradio as gr
 from engine import EXAMPLES, TASKS, Example, UserError, inspect_file
 from ui import choices, data_view, markup, text
 from ui.address import Address
+from ui.arrivals import held, take
 from ui.columns import Columns
 from ui.people import Context
 from ui.shell import Asked, Shell, Tab, Updates, problem_box
@@ -17,6 +18,8 @@ EXAMPLE = {"kind": "example"}  # without a name: the first
 
 class DataTab(Tab):
     """Its parts: a chooser, the progress of reading, and the summary of what was read."""
+
+    for_all = True
 
     def __init__(self, context: Context, shell: Shell) -> None:
         self.context, self.shell = context, shell
@@ -43,23 +46,25 @@ class DataTab(Tab):
             *(self.detected, self.delimiter, self.header, self.detected_line, *self.columns.outputs),
         ]
         with self.summary:
-            self.columns.draw(self.show, self.outputs)
+            self.shell.for_owner.append(self.columns.draw(self.show, self.outputs))
         self._wire()
 
     def _build_chooser(self) -> None:
         with gr.Row(elem_classes="two-columns"):
             with gr.Column(elem_classes="card first-choice"):
-                gr.HTML(markup.heading(text.EXAMPLE_HEADING, text.EXAMPLE_BELOW))
+                self.shell.for_owner.append(gr.HTML(markup.heading(text.EXAMPLE_HEADING, text.EXAMPLE_BELOW)))
                 self.example_problem = problem_box("example-problem")
                 self.example = gr.Button(text.EXAMPLE, variant="primary", size="lg", elem_id="try-example")
-                gr.HTML(markup.notes(text.EXAMPLE_STEPS))
+                self.shell.for_owner.append(gr.HTML(markup.notes(text.EXAMPLE_STEPS)))
                 gr.HTML(markup.line(data_view.machine_line(), subdued=True))
                 if self.context.settings.on_space:
-                    gr.DuplicateButton(text.DUPLICATE, size="sm")
-            with gr.Column(elem_classes="card"):
+                    self.shell.for_owner.append(gr.DuplicateButton(text.DUPLICATE, size="sm"))
+            with gr.Column(elem_classes="card") as own:
+                self.shell.for_owner.append(own)
                 gr.HTML(markup.heading(text.OWN_DATA, text.OWN_DATA_BELOW))
                 self.problem = problem_box("data-problem")
                 self.file = gr.File(label=text.FILE, height=120, elem_id="data-file")
+                self.arrived = held(self.context.uploads)
                 self._build_detected()
                 with gr.Row(elem_classes="input-and-button"):
                     self.hub_id = gr.Textbox(
@@ -98,6 +103,7 @@ class DataTab(Tab):
         with gr.Row(elem_classes="card next-step"):
             self.verdict = gr.HTML(elem_id="data-verdict")
             self.forward = gr.Button(text.CONTINUE, variant="primary", scale=0, min_width=180, elem_id="data-continue")
+            self.shell.for_owner.append(self.forward)
             self.other_task = gr.Button(text.CHOOSE_TASK, scale=0, min_width=180, elem_id="choose-task")
         with gr.Row(elem_classes="two-columns"):
             with gr.Column(elem_classes="card") as self.label_card:
@@ -118,23 +124,29 @@ class DataTab(Tab):
         def listen(trigger: Any, handler: Any, *inputs: Any, **options: Any) -> None:
             self.shell.listen(trigger, handler, inputs, self.outputs, self.problem, **options)
 
-        self.shell.listen(self.example.click, self.import_example, [], self.outputs, self.example_problem)
+        shown = {"for_all": True, "costs": "load"}
+        self.shell.listen(self.example.click, self.import_example, [], self.outputs, self.example_problem, **shown)
         for task, button in self.others.items():
-            listen(button.click, lambda asked, task=task: self.import_other_example(asked, task))
+            listen(button.click, self._importing(task), **shown)
         for trigger in (self.load.click, self.hub_id.submit):
-            listen(trigger, self.import_hub, self.hub_id, self.subset, self.split, self.revision)
-        listen(self.file.upload, self.inspect, self.file)
-        listen(self.file.clear, self.forget_file)
-        listen(self.load_file.click, self.import_file, self.file, self.delimiter, self.header)
-        listen(self.other.click, self.choose_again)
-        listen(self.question.input, self.plot_labels, self.question, queue=False)
-        listen(self.field.input, self.plot_lengths, self.field, queue=False)
+            listen(trigger, self.import_hub, self.hub_id, self.subset, self.split, self.revision, costs="load")
+        taken = [*self.outputs, self.arrived]
+        self.shell.listen(self.file.upload, self.inspect, [self.file, self.arrived], taken, self.problem, costs="load")
+        self.shell.listen(self.file.clear, self.forget_file, [self.arrived], taken, self.problem)
+        given = [self.arrived, self.delimiter, self.header]
+        self.shell.listen(self.load_file.click, self.import_file, given, taken, self.problem, costs="load")
+        listen(self.other.click, self.choose_again, for_all=True)
+        listen(self.question.input, self.plot_labels, self.question, queue=False, for_all=True)
+        listen(self.field.input, self.plot_lengths, self.field, queue=False, for_all=True)
+
+    def _importing(self, task: str) -> Callable[[Asked], Updates]:
+        def import_other_example(asked: Asked) -> Updates:
+            return self._import(asked, EXAMPLE | {"name": other_examples()[task].name}, task)
+
+        return import_other_example
 
     def import_example(self, asked: Asked) -> Updates:
         return self._import(asked, EXAMPLE)
-
-    def import_other_example(self, asked: Asked, task: str) -> Updates:
-        return self._import(asked, EXAMPLE | {"name": other_examples()[task].name}, task)
 
     def import_hub(self, asked: Asked, hub_id: str, subset: str, split: str, revision: str) -> Updates:
         if not (hub_id or "").strip():
@@ -142,33 +154,45 @@ class DataTab(Tab):
         source = {"kind": "hub", "id": hub_id, "subset": subset, "split": split, "revision": revision}
         return self._import(asked, {key: value.strip() for key, value in source.items() if value and value.strip()})
 
-    def inspect(self, asked: Asked, path: str) -> Updates:
-        """Look at an uploaded file: a delimited one is confirmed first, any other is read at once."""
-        found = inspect_file(path)
+    def inspect(self, asked: Asked, path: str, before: str) -> Updates:
+        """Look at a file that has arrived: a delimited one is confirmed first, any other is read at once."""
+        arrived = take(self.context.uploads, path, before)
+        try:
+            found = inspect_file(self.context.uploads.path(arrived))
+        except UserError:
+            self.context.uploads.forget(arrived)
+            raise
         if not found.get("delimiter"):
-            return self._import(asked, self._file_source(path, {}))
+            return self._import_upload(asked, arrived, {})
         return {
+            self.arrived: arrived,
             self.detected: gr.Column(visible=True),
             self.detected_line: data_view.detected(found),
             self.delimiter: found["delimiter"],
             self.header: bool(found.get("header")),
         }
 
-    def forget_file(self, _asked: Asked) -> Updates:
-        return {self.detected: gr.Column(visible=False)}
+    def forget_file(self, _asked: Asked, arrived: str) -> Updates:
+        self.context.uploads.forget(arrived)
+        return {self.detected: gr.Column(visible=False), self.arrived: ""}
 
-    def import_file(self, asked: Asked, path: str | None, delimiter: str, header: bool) -> Updates:
-        if not path or not Path(path).is_file():
-            raise UserError(text.FILE_GONE, text.FILE_GONE_HINT)
-        return self._import(asked, self._file_source(path, {"delimiter": delimiter, "header": header}))
+    def import_file(self, asked: Asked, arrived: str, delimiter: str, header: bool) -> Updates:
+        return self._import_upload(asked, arrived, {"delimiter": delimiter, "header": header})
 
-    @staticmethod
-    def _file_source(path: str, options: dict[str, Any]) -> dict[str, Any]:
-        return {"kind": "file", "path": path, "name": Path(path).name, "options": options}
+    def _import_upload(self, asked: Asked, arrived: str, options: dict[str, Any]) -> Updates:
+        path = self.context.uploads.path(arrived)
+        source = {"kind": "file", "path": str(path), "name": path.name, "options": options}
+        updates = self._import(asked, source)
+        self.context.uploads.forget(arrived)
+        return updates | {self.arrived: ""}
 
     def _import(self, asked: Asked, source: dict[str, Any], task: str = "") -> Updates:
-        asked.visitor.require()
-        dataset = self.context.supervisor.import_dataset(source, token=asked.visitor.token)
+        """Begin to read what a person chose; a visitor is shown the example that is kept for all."""
+        supervisor = self.context.supervisor
+        if asked.visitor.may_act:
+            dataset = supervisor.import_dataset(source, token=asked.visitor.token)
+        else:
+            dataset = supervisor.shown_example(source.get("name"))
         address = Address(dataset=dataset, task=task)
         return self.show(address) | self.shell.go(address) | self.shell.watch()
 
@@ -200,7 +224,7 @@ class DataTab(Tab):
 
         outputs = [*task.outputs, *train.outputs]
         self.shell.listen(self.forward.click, forward, [], outputs, self.problem)
-        self.shell.listen(self.other_task.click, choose, [], outputs, self.problem)
+        self.shell.listen(self.other_task.click, choose, [], outputs, self.problem, for_all=True, costs="preview")
 
     # ---- what is shown ----------------------------------------------------------------------------------------------
 

@@ -6,7 +6,7 @@ from typing import Any
 import gradio as gr
 import pandas as pd
 
-from engine import Access, Settings, Supervisor
+from engine import Settings
 from ui import markup, text
 from ui.data_tab import DataTab
 from ui.people import Context
@@ -15,19 +15,20 @@ from ui.publish_tab import PublishTab
 from ui.result_tab import ResultTab
 from ui.run_tab import RunTab
 from ui.runs_tab import RunsTab
-from ui.shell import Asked, Shell, Tab, Updates, problem_box, unique
+from ui.shell import Asked, Shell, Tab, Updates, unique
 from ui.task_tab import TaskTab
 from ui.theme import theme
 from ui.train_tab import TrainTab
+from ui.visitors import Welcome
 
 CSS = Path(__file__).with_name("page.css")
-UPLOADS_LIVE = (3600, 86_400)  # seconds: look every hour for uploads older than a day
+CACHE_LIVES = (600, 3600)  # seconds: look every ten minutes for downloads, and uploads that no one used, of an hour
 
 
 def build(settings: Settings, *, sign_in: bool) -> gr.Blocks:
     """The whole app. `sign_in`: an OAuth app is configured, so a button to sign in is shown."""
-    context = Context(settings, Supervisor(settings), Access(settings), sign_in)
-    with gr.Blocks(title=text.TITLE, analytics_enabled=False, delete_cache=UPLOADS_LIVE) as app:
+    context = Context.of(settings, sign_in=sign_in)
+    with gr.Blocks(title=text.TITLE, analytics_enabled=False, delete_cache=CACHE_LIVES) as app:
         _line_page(context)
     with app.route(text.RUNS, "/runs"):
         _runs_page(context)
@@ -58,6 +59,7 @@ def _whose_token(context: Context) -> str:
 def _line_page(context: Context) -> None:
     _header(context, tagline=True)
     shell = Shell(context)
+    welcome = Welcome(context, shell)
     shell.keep_in_address_bar()
     with gr.Walkthrough(selected=1, elem_id="line") as shell.walkthrough:
         with gr.Step(text.STEPS[0], id=1):
@@ -77,32 +79,35 @@ def _line_page(context: Context) -> None:
     data.continue_to(task, train)
     run.followed_by([train, result, predict, publish])
     publish.open_with(result.forward)
-    _follow(shell, [data, task, train, run, result, predict, publish])
+    _follow(shell, [welcome, data, task, train, run, result, predict, publish])
 
 
 def _run_page(context: Context) -> None:
     _header(context)
     shell = Shell(context)
+    welcome = Welcome(context, shell)
     run = RunTab(context, shell)
     result, predict = ResultTab(context, shell), PredictTab(context, shell)
     result.build_details()
     publish = PublishTab(context, shell)
     run.followed_by([result, predict, publish])
-    _follow(shell, [run, result, predict, publish])
+    _follow(shell, [welcome, run, result, predict, publish])
 
 
 def _runs_page(context: Context) -> None:
     _header(context)
-    shell = Shell(context, owner_only=True)
-    _follow(shell, [RunsTab(context, shell)])
+    shell = Shell(context)
+    _follow(shell, [Welcome(context, shell), RunsTab(context, shell)])
 
 
 def _follow(shell: Shell, tabs: list[Tab]) -> None:
     """Show the choices of the address at load, and every second what has changed while something is live."""
-    outputs = unique([part for tab in tabs for part in tab.outputs])
-    problem = problem_box("page-problem")
+    outputs = unique([*shell.for_owner, *(part for tab in tabs for part in tab.outputs)])
+    problem = shell.problem
 
     def load(asked: Asked) -> Updates:
+        if not asked.visitor.may_act:
+            return look_on(asked)
         if shell.walkthrough is not None and not asked.address.query():
             return {}  # nothing is chosen: this late answer would only undo the first click
         updates = shell.go(asked.address) | shell.watch()
@@ -110,9 +115,15 @@ def _follow(shell: Shell, tabs: list[Tab]) -> None:
             updates |= tab.show(asked.address)
         return updates
 
+    def look_on(asked: Asked) -> Updates:
+        updates = shell.go(asked.address) | shell.watch() if asked.address.query() else {}
+        for tab in tabs:
+            updates |= tab.show_to_visitor(asked.address)
+        return updates
+
     def tick(asked: Asked, seen: dict[Any, Any], watched: str) -> Updates:
         updates, live, seen = {}, False, dict(seen)
-        for tab in tabs:
+        for tab in tabs if asked.visitor.may_act else [tab for tab in tabs if tab.for_all]:
             found, goes_on = tab.poll(asked.address, seen)
             updates |= found
             live = live or goes_on
@@ -127,13 +138,14 @@ def _follow(shell: Shell, tabs: list[Tab]) -> None:
         return {shell.timer: gr.Timer(active=False)} if idle == watched else {}
 
     blocks = gr.context.Context.root_block
-    shell.listen(blocks.load, load, [], outputs, problem, at_load=True)
+    shell.listen(blocks.load, load, [], outputs, problem, for_all=True, at_load=True)
     for tab in tabs:
         if tab.greet is not None:
             shell.listen(blocks.load, tab.greet, [], tab.outputs, tab.problem, at_load=True)
-    shell.listen(shell.timer.tick, tick, [shell.seen, shell.watched], [*outputs, shell.idle], problem, queue=False)
-    shell.listen(shell.watched.change, go_on, [], [], problem, queue=False)
-    shell.listen(shell.idle.change, rest, [shell.idle, shell.watched], [], problem, queue=False)
+    watching: dict[str, Any] = {"for_all": True, "queue": False}
+    shell.listen(shell.timer.tick, tick, [shell.seen, shell.watched], [*outputs, shell.idle], problem, **watching)
+    shell.listen(shell.watched.change, go_on, [], [], problem, **watching)
+    shell.listen(shell.idle.change, rest, [shell.idle, shell.watched], [], problem, **watching)
 
 
 def signature(update: Any) -> str:

@@ -8,6 +8,7 @@ import gradio as gr
 from engine import TASKS, UserError
 from ui import markup, sentences, text
 from ui.address import Address
+from ui.arrivals import held, take
 from ui.people import Context
 from ui.predict_views import VIEWS, Trial
 from ui.shell import Asked, Shell, Tab, Updates, downloadable, problem_box
@@ -20,6 +21,7 @@ class PredictTab(Tab):
         self.context, self.shell = context, shell
         self.key = shell.predict_key  # the run that it is drawn for
         self.problem = problem_box("predict-problem")
+        self.arrived = held(context.uploads)
         with gr.Column(visible=False, elem_classes="card", elem_id="predict") as self.group:
             gr.HTML(markup.heading(text.TRY_IT, text.TRY_IT_BELOW))
             shell.drawn_for(self.key, self._draw)
@@ -52,21 +54,24 @@ class PredictTab(Tab):
             bar = gr.HTML(elem_id="predict-file-bar")
             problem = problem_box("predict-file-problem")
 
-        def predict(asked: Asked, path: str | None, *names: str) -> Iterator[Updates]:
+        def arrive(_asked: Asked, path: str | None, before: str) -> Updates:
+            return {self.arrived: take(self.context.uploads, path, before)}
+
+        def predict(asked: Asked, arrived: str, *names: str) -> Iterator[Updates]:
             chosen = {part: name.strip() for part, name in zip(inputs, names, strict=True) if (name or "").strip()}
-            for html, done in self._predictions(asked, path, chosen):
+            for html, done in self._predictions(asked, arrived, chosen):
                 yield {bar: html, made: downloadable(made, done) if done else None}
 
-        self.shell.listen(go.click, predict, [file, *columns], [bar, made], problem)
+        self.shell.listen(file.change, arrive, [file, self.arrived], [self.arrived], problem)
+        self.shell.listen(go.click, predict, [self.arrived, *columns], [bar, made], problem, costs="predict-file")
 
-    def _predictions(
-        self, asked: Asked, path: str | None, columns: dict[str, str]
-    ) -> Iterator[tuple[str, Path | None]]:
+    def _predictions(self, asked: Asked, arrived: str, columns: dict[str, str]) -> Iterator[tuple[str, Path | None]]:
         """Progress as HTML while every row of a file is predicted, and at last the file."""
-        if not path:
+        if not arrived:
             raise UserError(text.NO_FILE, text.NO_FILE_HINT)
         yield markup.working(text.PREDICTING, text.LOADING_MODEL, None), None
-        for step in self.context.supervisor.predict_file(asked.address.run, Path(path), columns):
+        path = self.context.uploads.path(arrived)
+        for step in self.context.supervisor.predict_file(asked.address.run, path, columns):
             if "path" in step:
                 yield markup.ready(sentences.rows_predicted(step.get("rows"))), Path(step["path"])
             else:

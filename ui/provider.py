@@ -40,14 +40,12 @@ class Provider:
         """`readiness(address)` gives the updates of the Ready line, among `outputs`, once a key is known."""
 
         def use(asked: Asked, *values: str) -> Updates:
-            asked.visitor.require()
             for name, value in zip(self._missing(FRAMEWORKS[asked.address.framework]), values, strict=False):
                 if (value or "").strip():
                     self.context.supervisor.keep_secret(name, value)
             return self.show(asked.address) | readiness(asked.address)
 
         def ask(asked: Asked) -> Updates:
-            asked.visitor.require()
             found = self.context.supervisor.remote_models(asked.address.framework, asked.address.config)
             if found is None:
                 raise UserError(text.NO_MODEL_LIST, text.NO_MODEL_LIST_HINT)
@@ -56,7 +54,6 @@ class Provider:
             return {base: gr.Dropdown(choices=[(model.id, model.id) for model in found]), self.models: shown}
 
         def export(asked: Asked) -> Updates:
-            asked.visitor.require()
             path = self.context.supervisor.export_rows(choices.run_spec(self.context, asked.address))
             return {self.file: gr.File(downloadable(self.file, path), visible=True)}
 

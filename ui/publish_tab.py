@@ -36,7 +36,7 @@ class PublishTab(Tab):
             with gr.Column(elem_classes="card"):
                 gr.HTML(markup.heading(text.CARD, text.CARD_BELOW))
                 self.card = gr.Markdown(sanitize_html=True, max_height=560, elem_id="card-text")
-        self.nothing = gr.HTML(markup.line(text.NO_RESULT_YET, subdued=True))
+        self.nothing = gr.HTML(markup.line(text.NO_RESULT_YET, subdued=True), visible=False)
         self.outputs = [
             *(self.group, self.nothing, self.problem, self.who, self.repo, self.push, self.bar, self.link, self.usage),
             *(self.zip, self.zip_problem, self.card, self.below),
@@ -59,7 +59,6 @@ class PublishTab(Tab):
         self.shell.listen(opened.then, self.greet, [], self.outputs, self.problem)
 
     def publish(self, asked: Asked, repo_id: str, private: bool) -> Updates:
-        asked.visitor.require()
         if not asked.visitor.token:
             raise UserError(text.NO_ACCOUNT, sentences.no_account_hint(self.context.sign_in))
         name = repo_id.strip()

@@ -4,7 +4,7 @@ from typing import Any
 
 import gradio as gr
 
-from engine import TASKS
+from engine import TASKS, public_report
 from ui import markup, sentences, text, values, verdicts
 from ui.address import Address
 from ui.people import Context
@@ -25,7 +25,7 @@ class ResultTab(Tab):
             self.forward = gr.Button(
                 text.TO_PUBLISH, variant="primary", scale=0, min_width=220, visible=leads_on, elem_id="result-continue"
             )
-        self.nothing = gr.HTML(markup.line(text.NO_RESULT_YET, subdued=True), elem_id="no-result")
+        self.nothing = gr.HTML(markup.line(text.NO_RESULT_YET, subdued=True), visible=False, elem_id="no-result")
         self.outputs = [self.group, self.nothing, self.sentence, self.figures]
 
     def build_details(self) -> None:
@@ -51,7 +51,14 @@ class ResultTab(Tab):
 
     def show(self, address: Address) -> Updates:
         """The report of the address's run, once there is one."""
-        report = self.context.supervisor.run(address.run).report if address.run else None
+        return self._shown(self.context.supervisor.run(address.run).report if address.run else None)
+
+    def show_to_visitor(self, address: Address) -> Updates:
+        """The report as it is published: without texts of the data."""
+        run_dir = self.context.supervisor.run(address.run) if address.run else None
+        return self._shown(public_report(run_dir.report, run_dir.spec) if run_dir and run_dir.report else None)
+
+    def _shown(self, report: dict[str, Any] | None) -> Updates:
         if report is None:
             hidden = {self.group: gr.Row(visible=False), self.details: gr.Column(visible=False)}
             return hidden | {self.nothing: gr.HTML(visible=True)}

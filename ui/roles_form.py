@@ -39,7 +39,7 @@ class RolesForm:
             strategy = gr.Dropdown(**self._strategies(dataset, address), elem_id="strategy", interactive=True)
             self._wire(parts, strategy, outputs(), problem)
 
-        self.shell.drawn_for(self.key, roles)
+        self.shell.drawn_for(self.key, roles, for_all=True)
 
     def _part(self, role: str, about: Role, names: list[str], chosen: str | None) -> gr.components.Component:
         common: dict[str, Any] = {"label": about.label, "info": about.help or None, "interactive": True}
@@ -84,4 +84,5 @@ class RolesForm:
 
         inputs = [strategy, *parts.values()]
         for part in inputs:
-            self.shell.listen(part.input, choose, inputs, [*outputs, strategy], problem, trigger_mode="always_last")
+            shown = {"for_all": True, "costs": "preview", "trigger_mode": "always_last"}
+            self.shell.listen(part.input, choose, inputs, [*outputs, strategy], problem, **shown)

@@ -5,7 +5,7 @@ from typing import Any
 
 import gradio as gr
 
-from engine import TASKS, JobStatus, public_spec, python_source
+from engine import TASKS, JobStatus, RunSpec, public_spec, python_source
 from ui import curves, markup, sentences, text
 from ui.address import Address
 from ui.people import Context
@@ -51,12 +51,10 @@ class RunTab(Tab):
         self.after = tabs
 
     def stop_and_keep(self, asked: Asked) -> Updates:
-        asked.visitor.require()
         self.context.supervisor.stop(asked.address.run, keep_best=True)
         return {self.keep: gr.Button(text.STOPPING, interactive=False)} | self.shell.watch()
 
     def cancel_run(self, asked: Asked) -> Updates:
-        asked.visitor.require()
         self.context.supervisor.stop(asked.address.run)
         return {self.cancel: gr.Button(text.CANCELLING, interactive=False)} | self.shell.watch()
 
@@ -67,11 +65,28 @@ class RunTab(Tab):
         status = self.context.supervisor.status(address.run)
         return self._header(address) | self._moment(address, status)
 
+    def show_to_visitor(self, address: Address) -> Updates:
+        """What a published run was, and where its model is."""
+        if not address.run:
+            return {}
+        published = self.context.supervisor.publish_status(address.run).result
+        spec = public_spec(self.context.supervisor.run(address.run).spec)
+        hidden = {part: gr.update(visible=False) for part in (self.keep, self.cancel, self.details)}
+        return hidden | {
+            self.group: gr.Column(visible=True),
+            self.heading: self._heading(spec),
+            self.bar: markup.published(text.PUBLISHED, published["url"]),
+        }
+
+    @staticmethod
+    def _heading(spec: RunSpec) -> str:
+        when = sentences.started(spec.created, time.time(), spec.created_by)
+        return markup.heading(spec.title, f"{spec.dataset.get('name', '')} · {spec.base_model} · {when}")
+
     def _header(self, address: Address) -> Updates:
         spec = self.context.supervisor.run(address.run).spec
-        when = sentences.started(spec.created, time.time(), spec.created_by)
         return {
-            self.heading: markup.heading(spec.title, f"{spec.dataset.get('name', '')} · {spec.base_model} · {when}"),
+            self.heading: self._heading(spec),
             self.python: python_source(spec),
             self.file: public_spec(spec).model_dump_json(indent=1),
         }

@@ -1,6 +1,7 @@
 """All runs: what each was, how it ended, and how good it is. Open one, use its settings again, delete it."""
 
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import gradio as gr
@@ -19,7 +20,7 @@ class RunsTab(Tab):
 
     def __init__(self, context: Context, shell: Shell) -> None:
         self.context, self.shell = context, shell
-        gr.HTML(markup.heading(text.RUNS_HEADING, text.RUNS_BELOW))
+        self.heading = gr.HTML(markup.heading(text.RUNS_HEADING, text.RUNS_BELOW))
         self.problem = problem_box("runs-problem")
         with gr.Row(visible=False, elem_classes="card next-step", elem_id="confirm-delete") as self.confirm:
             self.question = gr.HTML()
@@ -27,7 +28,7 @@ class RunsTab(Tab):
             self.keep = gr.Button(text.KEEP, scale=0, min_width=96, elem_id="delete-no")
         with gr.Column(elem_classes="card"):
             self.table = gr.HTML(js_on_load=markup.REPORT_CLICKS, elem_id="runs-table")
-        self.outputs = [self.problem, self.confirm, self.question, self.table]
+        self.outputs = [self.heading, self.problem, self.confirm, self.question, self.table]
         self.table.click(self._pressed, None, [self.chosen_input()], queue=False, api_visibility="private")
         self.shell.listen(self.chosen.change, self.ask, [self.chosen], self.outputs, self.problem)
         self.shell.listen(self.delete.click, self.delete_run, [self.chosen], [*self.outputs, self.chosen], self.problem)
@@ -52,7 +53,6 @@ class RunsTab(Tab):
         }
 
     def delete_run(self, asked: Asked, run_id: str) -> Updates:
-        asked.visitor.require()
         self.context.supervisor.delete(run_id)
         return {self.confirm: gr.Row(visible=False), self.chosen: ""} | self.show(asked.address)
 
@@ -63,12 +63,29 @@ class RunsTab(Tab):
         runs = self.context.supervisor.runs()
         if not runs:
             return {self.table: markup.empty(text.NO_RUNS, text.NO_RUNS_LINK, "./")}
+        rows = [[*self._row(run), self._buttons(run)] for run in runs[:SHOWN_RUNS]]
+        return {self.table: self._table(text.RUNS_HEADERS, rows, len(runs))}
+
+    def show_to_visitor(self, _address: Address) -> Updates:
+        """The published runs, to look at."""
+        runs = [run for run in self.context.supervisor.runs() if self.context.supervisor.is_public(run.id)]
         rows = [self._row(run) for run in runs[:SHOWN_RUNS]]
-        more = text.MORE_RUNS.format(n=len(runs) - SHOWN_RUNS) if len(runs) > SHOWN_RUNS else ""
-        return {self.table: markup.table(text.RUNS_HEADERS, rows, numbers=(5, 6), caption=more, stack=True)}
+        none = markup.empty(text.NO_RUNS_PUBLIC, text.NO_RUNS_PUBLIC_LINK, "./")
+        return {
+            self.heading: markup.heading(text.RUNS_HEADING, text.RUNS_PUBLIC_BELOW),
+            self.table: self._table(text.RUNS_HEADERS[:-1], rows, len(runs)) if runs else none,
+        }
+
+    @staticmethod
+    def _table(headers: Sequence[str], rows: Sequence[Sequence[Any]], found: int) -> str:
+        more = text.MORE_RUNS.format(n=found - SHOWN_RUNS) if found > SHOWN_RUNS else ""
+        return markup.table(headers, rows, numbers=(5, 6), caption=more, stack=True)
+
+    def _buttons(self, run: RunSummary) -> markup.Raw:
+        again = again_query(self.context.supervisor.run(run.id).spec)
+        return markup.Raw(markup.link(text.USE_AGAIN, f"./?{again}") + " " + markup.button(text.DELETE, run.id))
 
     def _row(self, run: RunSummary) -> list[Any]:
-        again = again_query(self.context.supervisor.run(run.id).spec)
         state = text.STATES.get(run.state, run.state)
         if run.state in ("running", "waiting"):
             status = self.context.supervisor.status(run.id)
@@ -82,7 +99,6 @@ class RunsTab(Tab):
             sentences.ago(run.created, time.time()),
             verdicts.main_metric(run.metrics, TASKS[run.task].metrics, run.n_test) if run.task in TASKS else "",
             sentences.duration(run.seconds) if run.seconds else "",
-            markup.Raw(markup.link(text.USE_AGAIN, f"./?{again}") + " " + markup.button(text.DELETE, run.id)),
         ]
 
     def poll(self, address: Address, seen: dict[str, Any]) -> tuple[Updates, bool]:

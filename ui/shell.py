@@ -2,7 +2,9 @@
 
 import functools
 import inspect
+import itertools
 import logging
+import re
 import secrets
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -25,23 +27,30 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Asked:
-    """What every handler is given first: the choices, and who asks; `checked`: that they may see what is chosen."""
+    """What every handler is given first: the choices, and who asks. They may see what the choices name."""
 
     address: Address
     visitor: Visitor
-    checked: bool = False
 
 
 class Tab:
-    """One tab: what of it changes (`outputs`), and what the page asks of every tab. A tab says what it does more of."""
+    """One tab: what of it changes (`outputs`), and what the page asks of every tab. A tab says what it does more of.
+
+    `for_all`: on a Space visitors see it too, as far as its parts are not `Shell.for_owner`.
+    """
 
     outputs: list[Any]
     problem: gr.HTML
+    for_all = False
     greet: Callable[[Asked], Updates] | None = None  # asked beside `show` at load: what may take a while
 
     def show(self, _address: Address) -> Updates:
         """This tab for these choices."""
         return {}
+
+    def show_to_visitor(self, address: Address) -> Updates:
+        """The same for somebody who looks on; the choices name only what is open to all."""
+        return self.show(address) if self.for_all else {}
 
     def poll(self, _address: Address, _seen: dict[str, Any]) -> tuple[Updates, bool]:
         """What changed since the last second, and whether something goes on."""
@@ -51,15 +60,16 @@ class Tab:
 class Shell:
     """The parts of one page that its tabs share. `address` holds the choices (ui/address.py), `drafts` typed code.
 
-    `owner_only`: everything on this page is the owner's. Elsewhere it is so from the moment a dataset or run is named.
+    `for_owner`: parts that only those see who may act here; what a handler makes of them never reaches a visitor.
     """
 
-    def __init__(self, context: Context, *, owner_only: bool = False) -> None:
-        self.context, self.owner_only = context, owner_only
+    def __init__(self, context: Context) -> None:
+        self.context = context
+        self.for_owner: list[Any] = []
         self.address = _unseen()
         self.title = _unseen(text.TITLE)
         self.drafts = gr.BrowserState({}, storage_key="annotune-code", secret="annotune-code")
-        self.may_see = gr.State(False)  # kept by the server: forms drawn from the address ask it, see `drawn_for`
+        self.may_act = gr.State(False)  # kept by the server: forms drawn from the address ask it, see `drawn_for`
         self.seen = gr.State({})  # what the poller has sent and need not send again
         self.timer = gr.Timer(1, active=False)
         # Which call of `watch` the poller serves, and the last one for which it found nothing live. An answer that is
@@ -70,6 +80,7 @@ class Shell:
         self.columns_key, self.roles_key, self.form_key, self.predict_key = (_unseen() for _ in range(4))
         self.title.change(None, self.title, js=SET_TITLE, api_visibility="private")
         self.walkthrough: gr.Walkthrough | None = None
+        self.problem = problem_box("page-problem")  # what is wrong with the address as a whole
 
     def keep_in_address_bar(self) -> None:
         """From now on the address bar follows the choices, so that a reload loses none."""
@@ -95,7 +106,7 @@ class Shell:
             self.timer,
             self.watched,
             self.seen,
-            self.may_see,
+            self.may_act,
             *([self.walkthrough] if self.walkthrough else []),
         ]
 
@@ -107,32 +118,48 @@ class Shell:
         outputs: Sequence[Any],
         problem: gr.HTML,
         *,
+        for_all: bool = False,
         at_load: bool = False,
+        costs: str = "",
         **options: Any,
     ) -> Any:
         """Bind `handler(asked, *inputs) -> {component: update}`. Its errors are shown in `problem`.
 
-        `at_load`: the choices come from the browser's address bar, not from the page.
+        On a Space it answers those only who may act there, unless it is `for_all`: then it answers visitors too, about
+        what is open to all. `at_load`: the choices come from the browser's address bar, not from the page. `costs`:
+        what of a person's allowance a call takes (engine/limits.py).
         """
         options = {"show_progress": "hidden", "api_visibility": "private"} | options
         outputs = unique([*outputs, *self.parts, problem])
-        bound = _bound(handler, self._asked(at_load), problem, self.may_see)
+        bound = _bound(handler, self._asked(for_all, at_load, costs), problem, self)
         return trigger(bound, [self.address, self.drafts, *inputs], outputs, **options)
 
-    def drawn_for(self, key: gr.Textbox, draw: Callable[[Address, str], None]) -> None:
+    def drawn_for(self, key: gr.Textbox, draw: Callable[[Address, str], None], *, for_all: bool = False) -> None:
         """Call `draw(address, key)` in the open block whenever `key` changes: parts that differ from choice to choice.
 
-        Gradio tells a drawing nothing of who asks, and the address comes from the browser; so it draws only where a
-        handler has found that this visitor may see what is chosen.
+        Gradio tells a drawing nothing of who asks, and address and key come from the browser; so it draws only where a
+        handler has found that this person may act, or `for_all` what is open to all and named by the address alone.
         """
 
-        @gr.render(inputs=[self.address, key, self.may_see], triggers=[key.change], show_progress="hidden")
-        def drawing(query: str, value: str, may_see: bool) -> None:
-            if may_see:
-                draw(Address.parse(query), value)
+        @gr.render(inputs=[self.address, key, self.may_act], triggers=[key.change], show_progress="hidden")
+        def drawing(query: str, value: str, may_act: bool) -> None:
+            address = Address.parse(query)
+            if may_act:
+                draw(address, value)
+            elif for_all and (public := self._public(address)) == address:
+                draw(public, "")
 
-    def _asked(self, at_load: bool) -> Callable[..., Asked]:
-        """Reads who asks and what is chosen; code is dropped here for whoever may not run any."""
+    def _public(self, address: Address) -> Address:
+        """What is open to all of the choices: an example and what a model would learn from it, a published run."""
+        supervisor = self.context.supervisor
+        dataset = address.dataset if supervisor.is_shown_example(address.dataset) else ""
+        run = address.run if address.run and supervisor.is_public(address.run) else ""
+        roles = {role: name for role, name in address.roles.items() if isinstance(name, str)}
+        task = {"task": address.task, "roles": roles, "strategy": address.strategy} if dataset else {}
+        return Address(dataset=dataset, run=run, step=min(address.step, 2), **task)
+
+    def _asked(self, for_all: bool, at_load: bool, costs: str) -> Callable[..., Asked]:
+        """Reads who asks and what is chosen, and refuses whoever may not."""
 
         def read(
             request: gr.Request,
@@ -141,25 +168,28 @@ class Shell:
             query: str,
             drafts: dict[str, str],
         ) -> Asked:
-            who = visitor(self.context, profile, token)
+            who = visitor(self.context, profile, token, request.client.host if request.client else "")
             address = Address.parse(str(request.query_params) if at_load else query, drafts)
-            named = self.owner_only or bool(address.dataset or address.run)
-            if named:
-                who.require()  # on a Space, data, runs and models are nobody's but its owner's
-            if address.code and not who.may_run_code:
-                address = address.having(code=False, cell="")
-            return Asked(address, who, checked=named)
+            if not who.may_act:
+                public = self._public(address)
+                if not for_all or (address.dataset, address.run) != (public.dataset, public.run):
+                    who.require()
+                address = public
+            if costs:
+                self.context.limits.spend(costs, who.person)
+            return Asked(address, who)
 
         return read
 
 
 def _bound(
-    handler: Callable[..., Any], asked: Callable[..., Asked], problem: gr.HTML, may_see: gr.State
+    handler: Callable[..., Any], asked: Callable[..., Asked], problem: gr.HTML, shell: Shell
 ) -> Callable[..., Any]:
-    """The boundary of the page: nothing that a handler raises reaches the browser as a traceback.
+    """The boundary of the page: nobody passes who may not, and nothing that a handler raises reaches the browser as a
+    traceback.
 
     `handler` returns its updates, or yields them one after the other. Gradio fills the first three arguments by their
-    annotations.
+    annotations, and names the endpoint after the function.
     """
     streams = inspect.isgeneratorfunction(handler)
 
@@ -173,12 +203,12 @@ def _bound(
     ) -> Iterator[Updates]:
         try:
             who = asked(request, profile, token, query, drafts)
-            fine: Updates = {problem: gr.HTML(visible=False)} | ({may_see: True} if who.checked else {})
-            if streams:
-                yield fine
-                yield from handler(who, *values)
-            else:
-                yield fine | (handler(who, *values) or {})
+            acts = who.visitor.may_act
+            fine: Updates = {problem: gr.HTML(visible=False), shell.may_act: acts}
+            hidden = {} if acts else dict.fromkeys(shell.for_owner, gr.update(visible=False))
+            given = handler(who, *values) if streams else [handler(who, *values) or {}]
+            for updates in itertools.chain([{}] if streams else [], given):
+                yield fine | {part: hidden.get(part, update) for part, update in updates.items()}
         except Exception as error:
             yield _told(error, problem)
 
@@ -186,7 +216,9 @@ def _bound(
     def once(*given: Any) -> Updates:
         return next(stream(*given))
 
-    return stream if streams else once
+    bound = stream if streams else once
+    bound.__name__ = re.sub(r"\W+", "_", handler.__qualname__.replace(".<locals>", ""))
+    return bound
 
 
 def _told(error: Exception, problem: gr.HTML) -> Updates:

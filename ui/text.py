@@ -108,7 +108,7 @@ ITS_OWNER = "its owner"
 VISITING = "You are looking around in the Space of {owner}."
 VISITING_BELOW = (
     "Open to you: the examples, and the models published from here. To work with your own data, duplicate the Space: "
-    "the copy is yours alone. If this one is yours, sign in above."
+    "the copy is yours alone. If this one is yours, sign in above with its owner's account."
 )
 
 # ---- ② task --------------------------------------------------------------------------------------------------------

@@ -126,7 +126,6 @@ class TrainTab(Tab):
         return self._fetch(asked, asked.address.config)
 
     def _fetch(self, asked: Asked, config: dict[str, Any]) -> Updates:
-        asked.visitor.require()
         wanted = asked.address.framework, asked.address.task, asked.address.base
         self.context.supervisor.fetch(*wanted, token=asked.visitor.token, config=config)
         changed: Updates = {self.shell.address: asked.address.query()}
@@ -140,7 +139,6 @@ class TrainTab(Tab):
         return {self.shell.address: address.query(), self.test: rest} | self._readiness(address)
 
     def _start(self, address: Address, asked: Asked) -> Updates:
-        asked.visitor.require()
         line = choices.ready_line(self.context, address)
         if not line.ready:
             raise UserError(line.sentence, text.NOT_READY_HINT)

@@ -363,7 +363,10 @@ class Supervisor:
 
     def is_public(self, run_id: str) -> bool:
         """Whether a run's owner has published it for all to see, as the last push found its repository."""
-        published = self.publish_status(run_id)
+        try:
+            published = self.publish_status(run_id)
+        except UserError:  # no such run
+            return False
         return published.state == "finished" and published.result.get("private") is False
 
     def zip_model(self, run_id: str) -> Path:

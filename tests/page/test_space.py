@@ -1,4 +1,4 @@
-"""On a Space: whoever is not its owner sees none of its data and is told what to do; its owner signs in and works."""
+"""On a Space: whoever is not its owner sees the examples and no data of others, and is told what to do."""
 
 from collections.abc import Iterator
 
@@ -40,23 +40,33 @@ def visit(space: App, browser: Browser, name: str | None) -> Page:
     return page
 
 
-def test_signed_out_visitor_is_asked_to_sign_in(space: App, browser: Browser) -> None:
-    page = visit(space, browser, None)
+@pytest.mark.parametrize("name", [None, "bob"])
+def test_visitor_looks_at_an_example_and_is_led_to_a_space_of_their_own(
+    space: App, browser: Browser, name: str | None
+) -> None:
+    page = visit(space, browser, name)
+    expect(page.locator("#welcome")).to_contain_text("You are looking around in the Space of alice.")
+    expect(page.locator("#welcome").get_by_text("Duplicate this Space")).to_be_visible()
+    expect(page.locator("#data-file")).not_to_be_visible()
     page.click("#try-example")
-    expect(page.locator("#example-problem")).to_contain_text("Sign in to work here.")
+    expect(page.locator("#data-overview")).to_contain_text("Support messages")
+    expect(page.locator("#data-continue")).not_to_be_visible()
+    page.click("#choose-task")
+    expect(page.locator("#preview-rows table")).to_be_visible()
+    expect(page.locator("#role-text")).to_be_visible()
+    expect(page.locator("#use-code")).not_to_be_visible()
+    expect(page.locator("#task-continue")).not_to_be_visible()
     page.context.close()
 
 
-def test_stranger_is_told_whose_space_it_is(space: App, browser: Browser) -> None:
+def test_visitor_sees_that_nothing_is_published_yet(space: App, browser: Browser) -> None:
     page = visit(space, browser, "bob")
-    page.click("#try-example")
-    expect(page.locator("#example-problem")).to_contain_text(
-        "This Space belongs to alice, and you are signed in as bob"
-    )
+    page.goto(space.url + "/runs", wait_until="domcontentloaded")
+    expect(page.locator("#runs-table")).to_contain_text("No model has been published from here yet.")
     page.context.close()
 
 
-@pytest.mark.parametrize("place", ["/runs", "/run?id=20260101-000000-abcdef", "/?dataset=20260101-000000-abcdef"])
+@pytest.mark.parametrize("place", ["/run?id=20260101-000000-abcdef", "/?dataset=20260101-000000-abcdef"])
 def test_stranger_sees_no_data_and_no_runs(space: App, browser: Browser, place: str) -> None:
     page = visit(space, browser, "bob")
     page.goto(space.url + place, wait_until="domcontentloaded")
@@ -67,6 +77,7 @@ def test_stranger_sees_no_data_and_no_runs(space: App, browser: Browser, place: 
 
 def test_owner_signs_in_and_loads_data(space: App, browser: Browser) -> None:
     page = visit(space, browser, "alice")
+    expect(page.locator("#welcome")).not_to_be_visible()
     steps.load_example(page)
     steps.to_task(page)
     page.locator("#use-code input").check()

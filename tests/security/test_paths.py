@@ -57,7 +57,7 @@ def finished_run(supervisor: Supervisor) -> RunDirectory:
 @pytest.mark.parametrize("name", HOSTILE)
 def test_hostile_id_is_refused_by_everything_that_takes_one(supervisor: Supervisor, name: str) -> None:
     takes_a_run = [supervisor.run, supervisor.status, supervisor.stop, supervisor.delete, supervisor.history]
-    takes_a_run += [supervisor.log_tail, supervisor.publish_status, supervisor.zip_model, supervisor.is_public]
+    takes_a_run += [supervisor.log_tail, supervisor.publish_status, supervisor.zip_model]
     takes_a_dataset = [supervisor.dataset_folder, supervisor.dataset_status, supervisor.dataset, supervisor.profile]
     takes_a_dataset += [supervisor.dataset_source, supervisor.delete_dataset, supervisor.fetch_status]
     for take in takes_a_run + takes_a_dataset:
@@ -68,6 +68,7 @@ def test_hostile_id_is_refused_by_everything_that_takes_one(supervisor: Supervis
     with pytest.raises(UserError):
         supervisor.publish(name, "alice/x", private=True, token="hf_alice")
     assert not supervisor.is_shown_example(name)
+    assert not supervisor.is_public(name)
 
 
 def test_refusal_does_not_repeat_a_long_name(supervisor: Supervisor) -> None:

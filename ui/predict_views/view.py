@@ -57,7 +57,7 @@ class Trial:
     def listen(
         self, trigger: Callable[..., Any], handler: Callable[..., Any], inputs: list[Any], outputs: list[Any]
     ) -> None:
-        self.shell.listen(trigger, handler, inputs, outputs, self.problem, show_progress="minimal")
+        self.shell.listen(trigger, handler, inputs, outputs, self.problem, show_progress="minimal", costs="predict")
 
 
 class View(ABC):
