@@ -34,6 +34,13 @@ def fill(page: Page, knob: str, value: str) -> None:
     field.blur()
 
 
+def type_code(page: Page, code: str) -> None:
+    """Put a formatting function in place of what stands in the cell; the editor indents what follows the first line."""
+    page.locator("#code .cm-content").click()
+    page.keyboard.press("Control+A")
+    page.keyboard.type(code)
+
+
 def start(page: Page) -> None:
     page.click("#start")
     expect(page.locator("#run-heading")).to_be_visible()

@@ -29,12 +29,33 @@ def test_failing_cell_names_its_line_and_keeps_the_code(page: Page) -> None:
     page.locator("#use-code input").check()
     editor = page.locator("#code .cm-content")
     expect(editor).to_contain_text("def formatting_func(sample):")
-    editor.click()
-    page.keyboard.press("Control+A")
-    page.keyboard.type("def formatting_func(sample):\nreturn sample['no such field'], 'x'")
+    steps.type_code(page, "def formatting_func(sample):\nreturn sample['no such field'], 'x'")
     page.click("#run-code")
     expect(page.locator("#preview-counts")).to_contain_text("Line 2 of the cell")
     expect(editor).to_contain_text("no such field")
+
+
+def test_what_a_cell_says_is_shown_as_text(page: Page) -> None:
+    """Its messages, prints and rows are whatever the code wants them to be."""
+    hostile = "<img src=x onerror=document.title=String(1)>"
+    steps.load_example(page)
+    steps.to_task(page)
+    title = page.title()
+    page.locator("#use-code input").check()
+    steps.type_code(page, f"def formatting_func(sample):\nprint('{hostile}')\nreturn '{hostile}', 'x'")
+    page.click("#run-code")
+    expect(page.locator("#preview-rows")).to_contain_text(hostile)
+    expect(page.locator("#preview-rows pre.log")).to_contain_text(hostile)
+    failing = f"print('so far')\nraise type('{hostile}', (Exception,), {{}})('{hostile}')"
+    steps.type_code(page, f"def formatting_func(sample):\n{failing}")
+    page.click("#run-code")
+    expect(page.locator("#preview-counts")).to_contain_text(hostile)
+    expect(page.locator("#preview-rows")).to_contain_text("Record 1, on which it failed")
+    expect(page.locator("#preview-rows")).to_contain_text("so far")
+    steps.type_code(page, "def formatting_func(sample):\nopen('/etc/passwd')")
+    page.click("#run-code")
+    expect(page.locator("#preview-counts")).to_contain_text("not open files, the network or other programs")
+    assert page.title() == title and page.locator("img[src=x]").count() == 0
 
 
 def test_setting_out_of_bounds_is_not_ready_and_says_why(page: Page) -> None:
