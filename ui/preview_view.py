@@ -32,7 +32,7 @@ def show(context: Context, address: Address, counts: gr.HTML, rows: gr.HTML) -> 
         found = preview(dataset, choices.training_task(address), n=SHOWN, **reading(address))
         sentence = account(context, dataset, address, found)
     except CellError as error:
-        return {counts: markup.problem(error.message, error.hint), rows: failed_on(error) + printed(error.stdout)}
+        return {counts: markup.problem(error.message, error.hint), rows: printed(error.stdout) + failed_on(error)}
     except UserError as error:
         return {counts: markup.problem(error.message, error.hint), rows: ""}
     shown = table(dataset, address, found) + printed(found.stdout)

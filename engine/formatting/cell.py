@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from pprint import pformat
 from typing import Any
 
 import pyarrow as pa
@@ -234,7 +235,7 @@ class FormattingCell:
         index -= self._start
         for frame in self._sent:
             if index < frame.size:
-                shown = repr(frame.record(index))
+                shown = pformat(frame.record(index), width=88, sort_dicts=False)
                 return shown if len(shown) <= MAX_SHOWN_RECORD else shown[:MAX_SHOWN_RECORD] + "…"
             index -= frame.size
         return ""
