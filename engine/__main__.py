@@ -3,6 +3,7 @@
 train FOLDER|RUN_FILE    a run directory as a worker, or a run file from a terminal
 import|check|export|fetch|publish  FOLDER, as workers
 predict                  --serve: the warm predict process; RUN_ID TEXT…: from a terminal
+approve RUN_ID|REPO@COMMIT  let a model that was not trained here, or a base model's own code, run here
 overlays [NAME …]        install the packages that some choices need apart from the others
 docs                     write the parameter tables into README.md (--check: fail when they are stale)
 """
@@ -37,11 +38,14 @@ def main() -> int:
     predict.add_argument("run_id", nargs="?")
     predict.add_argument("texts", nargs="*")
     verbs.add_parser("overlays").add_argument("names", nargs="*")
+    verbs.add_parser("approve").add_argument("names", nargs="+")
     docs = verbs.add_parser("docs")
     docs.add_argument("--check", action="store_true")
     arguments = parser.parse_args()
     if arguments.verb == "predict":
         return _predict(arguments)
+    if arguments.verb == "approve":
+        return _approve(arguments.names)
     if arguments.verb == "overlays":
         return _overlays(arguments.names)
     if arguments.verb == "docs":
@@ -68,6 +72,26 @@ def _overlays(names: list[str]) -> int:
     try:
         for name in names or OVERLAYS:
             print(install(name))
+    except UserError as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+def _approve(names: list[str]) -> int:
+    from engine.errors import UserError
+    from engine.runs.supervisor import Supervisor
+    from engine.trust import RemoteCode, approve_code, approve_model
+
+    supervisor = Supervisor(Settings.from_env())
+    try:
+        for name in names:
+            if "@" in name:
+                approve_code(RemoteCode.parse(name))
+            else:
+                run = supervisor.run(name)
+                approve_model(run.model_dir, run.spec.remote_code)
+            print(f"Approved: {name}")
     except UserError as error:
         print(error, file=sys.stderr)
         return 1

@@ -14,13 +14,14 @@ def python_source(spec: RunSpec) -> str:
         lines += ["", spec.task["code"].rstrip(), "", call]
     else:
         lines += _task(spec)
-    split = spec.split
+    split, code = spec.split, spec.remote_code
     lines += [
         "trainer = ArgillaTrainer(",
         "    dataset=dataset,",
         "    task=task,",
         f"    framework={spec.framework!r},",
         f"    model={spec.base_model!r},",
+        *([f"    remote_code={str(code)!r},  # you approve it by running this"] if code else []),
         f"    train_size={split.train!r},",
         f"    validation_size={split.validation!r},",
         f"    seed={split.seed!r},",

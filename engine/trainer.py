@@ -5,6 +5,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from engine import trust
 from engine.data.feedback_dataset import FeedbackDataset
 from engine.errors import UserError
 from engine.evaluation.report import evaluate
@@ -21,6 +22,7 @@ from engine.runs.work import package_versions, write_report
 from engine.settings import Settings
 from engine.tasks.preparation import prepare
 from engine.tasks.training_task import TrainingTask
+from engine.trust import RemoteCode, approve_model, check_model, running, vouch
 
 RECORD = ".annotune"  # beside the model in an output folder: run.json and report.json
 CARD_KWARGS = "model_card_kwargs"
@@ -30,7 +32,9 @@ class ArgillaTrainer:
     """Train `task` on `dataset` with `framework`. The data is prepared at once, so a bad row is refused here.
 
     `train_size` splits in two (train and test); `validation_size`, ours, takes a validation part out of it.
-    `model`: a Hub id, a folder, or a loaded model. `filter_by`, `sort_by`, `max_records` choose the records.
+    `model`: a Hub id, a folder, or a loaded model. `remote_code`: "owner/name@commit" of a base model whose own code
+    you have read and approve: it then runs, at exactly that commit. `filter_by`, `sort_by`, `max_records` choose the
+    records.
     Raises UserError for anything the caller can put right.
     """
 
@@ -51,6 +55,7 @@ class ArgillaTrainer:
         framework_kwargs: dict[str, Any] | None = None,
         *,
         validation_size: float = 0.0,
+        remote_code: str | None = None,
     ) -> None:
         self._framework = FRAMEWORKS[str(getattr(framework, "value", framework))]
         self._task = task
@@ -66,8 +71,11 @@ class ArgillaTrainer:
             task=task.to_dict(),
             framework=self._framework.name,
             base_model="",
+            remote_code=None if remote_code is None else RemoteCode.parse(remote_code),
             split=_shares(train_size, validation_size, 42 if seed is None else seed),
         )
+        if self._spec.remote_code is not None:
+            trust.approve_code(self._spec.remote_code)
         self._prepared = prepare(chosen, task, self._spec.split)
         self._base_model, self._base = self._find_base(model, tokenizer, lang)
         _use_gpu(gpu_id)
@@ -141,6 +149,10 @@ class ArgillaTrainer:
 
     def train(self, output_dir: str | Path) -> None:
         """Train, evaluate on the test part (`self.report`) and leave in `output_dir` what the library itself loads."""
+        with running(self._spec.remote_code):
+            self._train(Path(output_dir))
+
+    def _train(self, output_dir: Path) -> None:
         report = PrintReport()
         base = self._base or self._framework.locate_base(self._base_model)
         if base is None:
@@ -158,7 +170,7 @@ class ArgillaTrainer:
                 "versions": package_versions(self._framework.requires) | self._overlay_versions(),
             }
         )
-        run_dir = _run_directory(Path(output_dir))
+        run_dir = _run_directory(output_dir)
         shutil.copytree(work.model_dir, run_dir.model_dir, dirs_exist_ok=True)
         shutil.rmtree(work.path)
         run_dir.path.mkdir(exist_ok=True)
@@ -171,6 +183,7 @@ class ArgillaTrainer:
         """Train in this process; → figures of the report."""
         task, data = self._task.task, self._prepared.data
         self._framework.train(self._config, task, data, base, work.model_dir, report)
+        vouch(work.model_dir)
         return evaluate(self._framework.name, task, data, work.model_dir, report, base, self._config)
 
     def _train_apart(self, work: RunDirectory, base: str) -> dict[str, Any]:
@@ -200,7 +213,9 @@ class ArgillaTrainer:
 
     def _load(self, model_dir: Path) -> Any:
         if self._overlay is None:
-            return self._framework.load(model_dir, self._task.task)
+            check_model(model_dir)
+            with running(self._spec.remote_code):
+                return self._framework.load(model_dir, self._task.task)
         return OverlayPredictor(model_dir, self._framework.name, self._task.task)
 
     @property
@@ -231,8 +246,11 @@ class ArgillaTrainer:
         return publish(self._trained(), repo_id, private=private, token=access, report=PrintReport())["url"]
 
     @classmethod
-    def load(cls, output_dir: str | Path) -> "ArgillaTrainer":
-        """A trained model back from the folder that `train` or `save` left: ready to predict, save and push."""
+    def load(cls, output_dir: str | Path, *, approve: bool = False) -> "ArgillaTrainer":
+        """A trained model back from the folder that `train` or `save` left: ready to predict, save and push.
+
+        `approve`: you trust whoever made it with the code that loading it runs (pickles, Python files).
+        """
         run_dir = _run_directory(Path(output_dir))
         if not run_dir.spec_file.is_file():
             raise UserError(f"{output_dir} holds no model trained here.", "Give the folder that train() left.")
@@ -244,6 +262,8 @@ class ArgillaTrainer:
         self._spec, self._base_model, self._base = spec, spec.base_model, None
         self._scratch, self._prepared = None, None
         self.report = run_dir.report
+        if approve:
+            approve_model(run_dir.model_dir, spec.remote_code)
         self._attach(run_dir)
         return self
 

@@ -10,7 +10,7 @@ import pyarrow as pa
 from pydantic import model_validator
 
 from engine.errors import UserError
-from engine.frameworks import _online_rl, _rewards, _trl_common
+from engine.frameworks import _hf, _online_rl, _rewards, _trl_common
 from engine.frameworks._online_rl import OnlineConfig, as_mapping, taken_lengths
 from engine.frameworks.framework import Framework, Predictor, SuggestedModel, knob
 from engine.runs.events import Report
@@ -155,12 +155,9 @@ def train(
 ) -> None:
     """Train with TRL's GRPOTrainer or RLOOTrainer and their config class; leave the model in `out_dir`."""
     from datasets import Dataset
-    from transformers import AutoConfig
 
     tokenizer, score = _online_rl.prepare(config, base, report)
-    room = _online_rl.room_for_prompts(
-        tokenizer, AutoConfig.from_pretrained(base), config, config.max_completion_length
-    )
+    room = _online_rl.room_for_prompts(tokenizer, _hf.load_config(base), config, config.max_completion_length)
     parts = {"training": data.train, "validation": data.validation if config.eval_strategy != "no" else None}
     sets = {
         what: Dataset.from_dict({"prompt": _online_rl.prompts(table, tokenizer, room, report, what)})

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from engine import trust
 from engine.errors import UserError
 from engine.frameworks._hf_arguments import training_arguments
 from engine.frameworks._hf_config import HfLoopConfig
@@ -160,13 +161,27 @@ def load_tokenizer(base: str) -> Any:
     from transformers import AutoTokenizer
 
     with quiet():
-        tokenizer = AutoTokenizer.from_pretrained(base, trust_remote_code=False)
+        tokenizer = AutoTokenizer.from_pretrained(base, trust_remote_code=trust.may_run(base))
     if tokenizer.pad_token is None:
         if tokenizer.eos_token is not None:
             tokenizer.pad_token = tokenizer.eos_token
         else:
             tokenizer.add_special_tokens({"pad_token": "[PAD]"})
     return tokenizer
+
+
+def load_trained_tokenizer(model_dir: str | Path) -> Any:
+    """The tokenizer that was saved with a model, as it is."""
+    from transformers import AutoTokenizer
+
+    return AutoTokenizer.from_pretrained(model_dir, trust_remote_code=trust.may_run(model_dir))
+
+
+def load_config(base: str | Path) -> Any:
+    """The config of the model at `base`."""
+    from transformers import AutoConfig
+
+    return AutoConfig.from_pretrained(base, trust_remote_code=trust.may_run(base))
 
 
 def load_base(auto: str, base: str, tokenizer: Any, **kwargs: Any) -> Any:
@@ -178,7 +193,7 @@ def load_base(auto: str, base: str, tokenizer: Any, **kwargs: Any) -> Any:
         model = getattr(transformers, auto).from_pretrained(
             base,
             use_safetensors=True,
-            trust_remote_code=False,
+            trust_remote_code=trust.may_run(base),
             dtype=torch.float32,  # transformers 5 would otherwise train half-precision checkpoints in half precision
             **kwargs,
         )
@@ -193,7 +208,8 @@ def load_trained(auto: str, model_dir: Path) -> Any:
     import transformers
 
     with quiet():
-        return getattr(transformers, auto).from_pretrained(model_dir, use_safetensors=True).to(best_device())
+        options = {"use_safetensors": True, "trust_remote_code": trust.may_run(model_dir)}
+        return getattr(transformers, auto).from_pretrained(model_dir, **options).to(best_device())
 
 
 def longest(tokenizer: Any, model_config: Any, wanted: int | None) -> int:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
+from engine import trust
 from engine.errors import UserError
 from engine.frameworks import base_models
 from engine.frameworks.framework import TrainerConfig, knob
@@ -236,19 +237,23 @@ def _by_classifier(folder: Path, config: RewardConfig, device: str) -> Score:
 def _load_classifier(folder: Path, config: RewardConfig) -> tuple[Any, Any]:
     """A sequence classifier, with its adapter where it is one, and its tokenizer, which keeps the end of long texts."""
     import torch
-    from transformers import AutoConfig, AutoModelForSequenceClassification
+    from transformers import AutoModelForSequenceClassification
 
     from engine.frameworks import _hf
 
     adapter = folder / "adapter_config.json"
     weights = _adapted_base(adapter, config) if adapter.is_file() else str(folder)
-    about = AutoConfig.from_pretrained(folder if (folder / "config.json").is_file() else weights)
+    about = _hf.load_config(folder if (folder / "config.json").is_file() else weights)
     if about.num_labels != len(_labels(folder)):
         about.num_labels = len(_labels(folder))
     tokenizer = _hf.load_tokenizer(str(folder if (folder / "tokenizer_config.json").is_file() else weights))
     with _hf.quiet():
         model = AutoModelForSequenceClassification.from_pretrained(
-            weights, config=about, use_safetensors=True, trust_remote_code=False, dtype=torch.float32
+            weights,
+            config=about,
+            use_safetensors=True,
+            trust_remote_code=trust.may_run(weights),
+            dtype=torch.float32,
         )
     if len(tokenizer) > model.get_input_embeddings().weight.shape[0]:
         model.resize_token_embeddings(len(tokenizer))

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from engine import trust
 from engine.errors import UserError
 from engine.frameworks import _hf
 
@@ -35,14 +36,19 @@ def _json(path: Path) -> dict[str, Any]:
 
 
 def load_model(folder: str | Path, *, cross_encoder: bool, device: str, **options: Any) -> Any:
-    """A CrossEncoder or a SentenceTransformer, in 32 bits, from safetensors only, running no code of the model."""
+    """A CrossEncoder or a SentenceTransformer, in 32 bits, from safetensors only; its own code runs if approved."""
     import torch
     from sentence_transformers import CrossEncoder, SentenceTransformer
 
     kwargs = {"use_safetensors": True, "dtype": torch.float32} | options.pop("model_kwargs", {})
     with _hf.quiet():
         return (CrossEncoder if cross_encoder else SentenceTransformer)(
-            str(folder), device=device, local_files_only=True, trust_remote_code=False, model_kwargs=kwargs, **options
+            str(folder),
+            device=device,
+            local_files_only=True,
+            trust_remote_code=trust.may_run(folder),
+            model_kwargs=kwargs,
+            **options,
         )
 
 

@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 
 from pydantic import field_validator, model_validator
 
+from engine import trust
 from engine.errors import UserError
 from engine.frameworks import _hf, base_models
 from engine.frameworks._hf_arguments import on_cpu, precision, total_steps, validated_arguments
@@ -227,7 +228,7 @@ def load_causal_lm(base: str, config: TrlConfig | None = None) -> Any:
     quantized = four_bits(config) if config is not None and config.load_in_4bit else {}
     with _hf.quiet():
         return AutoModelForCausalLM.from_pretrained(
-            base, use_safetensors=True, trust_remote_code=False, dtype=torch.float32, **quantized
+            base, use_safetensors=True, trust_remote_code=trust.may_run(base), dtype=torch.float32, **quantized
         )
 
 
@@ -302,9 +303,7 @@ def save(model: Any, tokenizer: Any, base: str, out_dir: Path) -> None:
 
 def load_trained(model_dir: Path) -> tuple[Any, Any]:
     """(model, tokenizer) of a folder that `save` left, whole or an adapter, on this machine's best device."""
-    from transformers import AutoTokenizer
-
-    tokenizer = AutoTokenizer.from_pretrained(model_dir)
+    tokenizer = _hf.load_trained_tokenizer(model_dir)
     adapter = model_dir / "adapter_config.json"
     if not adapter.is_file():
         return load_causal_lm(str(model_dir)).to(_hf.best_device()), tokenizer

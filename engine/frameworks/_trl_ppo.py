@@ -14,6 +14,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from engine import trust
 from engine.errors import UserError
 from engine.frameworks import _hf, _online_rl, _rewards, _trl_common, overlays
 from engine.frameworks._generation import Generator
@@ -135,7 +136,11 @@ def _value_model(base: str, tokenizer: Any) -> Any:
     with _hf.quiet():
         try:
             model = AutoModelForSequenceClassification.from_pretrained(
-                base, num_labels=1, use_safetensors=True, trust_remote_code=False, dtype=torch.float32
+                base,
+                num_labels=1,
+                use_safetensors=True,
+                trust_remote_code=trust.may_run(base),
+                dtype=torch.float32,
             )
         except ValueError as error:
             raise UserError("PPO's value model can't be made from this base model's architecture.", hint) from error

@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 
 import pyarrow as pa
 
+from engine import trust
 from engine.errors import UserError
 from engine.frameworks import _hf, base_models
 from engine.frameworks import _trl_common as common
@@ -119,7 +120,7 @@ def load_scorer(base: str, tokenizer: Any, config: Config | None = None) -> Any:
             label2id={SCORE: 0},
             ignore_mismatched_sizes=True,  # a base that classified gets a new layer
             use_safetensors=True,
-            trust_remote_code=False,
+            trust_remote_code=trust.may_run(base),
             dtype=torch.float32,
             **quantized,
         )
@@ -201,9 +202,7 @@ class Scorer:
 
 def load(model_dir: Path) -> Predictor:
     """What `train` left, whole or an adapter, on this machine's best device."""
-    from transformers import AutoTokenizer
-
-    tokenizer = AutoTokenizer.from_pretrained(model_dir)
+    tokenizer = _hf.load_trained_tokenizer(model_dir)
     if not (model_dir / "adapter_config.json").is_file():
         return Scorer(load_scorer(str(model_dir), tokenizer).to(_hf.best_device()), tokenizer)
     from peft import PeftModel

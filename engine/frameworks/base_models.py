@@ -12,6 +12,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from engine import trust
 from engine.errors import UserError
 from engine.hub_errors import Wanted, hub_errors
 from engine.runs.events import Report
@@ -28,17 +29,36 @@ WEIGHTS = "model.safetensors"
 INDEX = "model.safetensors.index.json"
 ALLOWED = ["*.safetensors", "*.json", "*.txt", "*.model", "*.spm", "*.jinja"]
 # Exports for other runtimes repeat the weights; logs and code are never needed.
-IGNORED = ["onnx/*", "openvino/*", "coreml/*", "gguf/*", "runs/*", "checkpoint-*", "*.py", "training_args*"]
-PIPELINE_IGNORED = ["*.whl", "*.py", "*.pkl", "*.pickle"]  # a spaCy pipeline is the rest of its folder
+CODE = "*.py"
+IGNORED = ["onnx/*", "openvino/*", "coreml/*", "gguf/*", "runs/*", "checkpoint-*", CODE, "training_args*"]
+PIPELINE_IGNORED = ["*.whl", CODE, "*.pkl", "*.pickle"]  # a spaCy pipeline is the rest of its folder
 OTHER_WEIGHTS = (".bin", ".h5", ".msgpack", ".gguf", ".onnx", ".pt", ".ckpt")
 
 
 def locate(base_model: str) -> str | None:
     """What a framework can load now without the network: a folder, or a name spaCy resolves. None: fetch it first.
 
-    Raises UserError for a folder without safetensors weights, when the embedded model's file is damaged, and on a
-    Space for the name of a place on its disk.
+    Of a model whose code this run names, it is the commit named. Raises UserError for a folder without safetensors
+    weights, for a model that needs code which is not approved (CodeNotApproved), when the embedded model's file is
+    damaged, and on a Space for the name of a place on its disk.
     """
+    found = _lying_here(base_model)
+    if found is None or not Path(found).is_absolute():  # a name that spaCy resolves
+        return found
+    return found if trust.has_its_code(Path(found)) else None
+
+
+def approved_code(base_model: str) -> trust.RemoteCode | None:
+    """The Python code that the model on this machine is loaded by, where its owner has approved it: for run.json."""
+    found = _lying_here(base_model)
+    if found is None or not Path(found).is_absolute() or not trust.modules(Path(found)):
+        return None
+    code = trust.identity(Path(found))
+    return code if trust.is_approved(code) else None
+
+
+def _lying_here(base_model: str) -> str | None:
+    """As `locate`, whatever the model needs to be loaded."""
     name = base_model.strip()
     check_name(name)
     if name in (EMBEDDED_ID, EMBEDDED_ID.rpartition("/")[2]):
@@ -82,22 +102,23 @@ def public_id(base: str) -> str:
     spec = find_spec(EMBEDDED_PACKAGE)
     if spec and spec.origin and path.resolve() == (Path(spec.origin).parent / "model").resolve():
         return EMBEDDED_ID
-    snapshot = _snapshot_parts(path)
+    snapshot = trust.snapshot_parts(path)
     return snapshot[0] if snapshot else str(base)
 
 
 def revision(base: str) -> str | None:
     """The Hub commit of the model at `base`, where it is known."""
-    snapshot = _snapshot_parts(Path(base))
+    snapshot = trust.snapshot_parts(Path(base))
     return snapshot[1] if snapshot else None
 
 
 def fetch(base_model: str, *, token: str | None = None, report: Report | None = None) -> str:
     """Download a base model from the Hub into its cache and return the folder; an existing one is returned at once.
 
-    Only safetensors, configs, tokenizers and module files come over, all of one commit. `token` None: without an
-    account, never the machine owner's. Raises UserError when the model is not found, gated, private or without
-    safetensors weights, when the Hub can't be reached, and when the disk is too small.
+    Only safetensors, configs, tokenizers and module files come over, all of one commit; Python files only where this
+    run names that commit and its owner has approved it. `token` None: without an account, never the machine owner's.
+    Raises UserError when the model is not found, gated, private, without safetensors weights or in need of code that
+    is not approved, when the Hub can't be reached, and when the disk is too small.
     """
     report = report or Report()
     found = locate(base_model)
@@ -116,16 +137,19 @@ def fetch(base_model: str, *, token: str | None = None, report: Report | None = 
         f"use {EMBEDDED_ID}, which needs no download",
     )
     with hub_errors(wanted):
-        info = HfApi(token=access).model_info(name, files_metadata=True, timeout=30)
+        commit = trust.commit_of(name)
+        info = HfApi(token=access).model_info(name, revision=commit, files_metadata=True, timeout=30)
         sizes = {file.rfilename: file.size or 0 for file in info.siblings or []}
         pipeline = {"config.cfg", "meta.json"} <= sizes.keys()
         _check_weights(name, sizes, pipeline)
         _check_disk(name, sizes, pipeline)
-        folder = snapshot_download(
-            name, token=access, tqdm_class=_progress_bar(report), etag_timeout=30, **_patterns(pipeline)
-        )
+        brought = {"tqdm_class": _progress_bar(report), "etag_timeout": 30} | _patterns(pipeline)
+        if commit and trust.is_approved(trust.RemoteCode(repo=name, commit=commit)):
+            brought |= {"allow_patterns": [*ALLOWED, CODE], "ignore_patterns": [p for p in IGNORED if p != CODE]}
+        folder = snapshot_download(name, revision=commit, token=access, **brought)
     _check_folder(Path(folder), name)
     report.note(f"Fetched {name} at commit {info.sha[:12]}.")
+    trust.has_its_code(Path(folder))
     return folder
 
 
@@ -198,7 +222,8 @@ def _cached(name: str) -> str | None:
 
     try:
         pipeline = isinstance(try_to_load_from_cache(name, "config.cfg"), str)
-        folder = snapshot_download(name, local_files_only=True, **_patterns(pipeline))
+        commit = trust.commit_of(name)
+        folder = snapshot_download(name, revision=commit, local_files_only=True, **_patterns(pipeline))
     except (HFValidationError, LocalEntryNotFoundError):
         return None
     kind = _kind(Path(folder))
@@ -209,14 +234,6 @@ def _patterns(pipeline: bool) -> dict[str, Any]:
     if pipeline:
         return {"ignore_patterns": PIPELINE_IGNORED}
     return {"allow_patterns": ALLOWED, "ignore_patterns": IGNORED}
-
-
-def _snapshot_parts(path: Path) -> tuple[str, str] | None:
-    """…/models--org--name/snapshots/<commit> → ("org/name", commit)."""
-    parts = path.parts
-    if len(parts) < 3 or parts[-2] != "snapshots" or not parts[-3].startswith("models--"):
-        return None
-    return parts[-3].removeprefix("models--").replace("--", "/"), parts[-1]
 
 
 def _check_weights(name: str, sizes: dict[str, int], pipeline: bool) -> None:

@@ -64,7 +64,6 @@ class Peft(Framework):
 
     def train(self, config: AdapterConfig, task: str, data: TaskData, base: str, out_dir: Path, report: Report) -> None:
         from peft import get_peft_model
-        from transformers import AutoConfig
 
         self.check_base(base, task)
         cell = CELLS[task]
@@ -73,7 +72,7 @@ class Peft(Framework):
         _hf.set_seed(config)
         tokenizer = _hf.load_tokenizer(base)
         model = cell.new_model(base, tokenizer, data.info)
-        resized = model.config.vocab_size != AutoConfig.from_pretrained(base).vocab_size
+        resized = model.config.vocab_size != _hf.load_config(base).vocab_size
         settings = lora_config(config, cell, model)
         try:
             adapted = get_peft_model(model, settings)
@@ -94,10 +93,9 @@ class Peft(Framework):
 
     def load(self, model_dir: Path, task: str) -> Predictor:
         from peft import PeftModel
-        from transformers import AutoConfig, AutoTokenizer
 
-        tokenizer = AutoTokenizer.from_pretrained(model_dir)
-        config = AutoConfig.from_pretrained(model_dir)
+        tokenizer = _hf.load_trained_tokenizer(model_dir)
+        config = _hf.load_config(model_dir)
         base = base_models.locate(adapter_base(model_dir))
         if base is None:
             raise UserError(

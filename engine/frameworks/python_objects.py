@@ -46,7 +46,7 @@ def _save_tokenizer(tokenizer: Any, folder: Path) -> None:
         from transformers import AutoTokenizer
 
         located = base_models.locate(tokenizer) or base_models.fetch(tokenizer)
-        tokenizer = AutoTokenizer.from_pretrained(located)
+        tokenizer = AutoTokenizer.from_pretrained(located, trust_remote_code=False)
     if not hasattr(tokenizer, "save_pretrained"):
         raise UserError(
             f"`tokenizer` is a {type(tokenizer).__name__}, which has no save_pretrained.",

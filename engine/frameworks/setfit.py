@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from engine import trust
 from engine.errors import UserError
 from engine.frameworks import _classification as classification
 from engine.frameworks import _hf, base_models
@@ -71,9 +72,10 @@ class SetFit(Framework):
     def load(self, model_dir: Path, task: str) -> Predictor:
         from setfit import SetFitModel
 
-        # The head is a pickle: only ever a folder that `train` wrote on this installation comes here.
+        trust.check_model(model_dir)  # the head is a pickle
+        options = {"device": _hf.best_device(), "trust_remote_code": trust.may_run(model_dir)}
         with _hf.quiet():
-            return SetFitPredictor(SetFitModel.from_pretrained(str(model_dir), device=_hf.best_device()))
+            return SetFitPredictor(SetFitModel.from_pretrained(str(model_dir), **options))
 
     def usage(self, repo_id: str, task: str) -> str:
         return (
@@ -117,7 +119,7 @@ def new_model(config: SetFitConfig, data: TaskData, base: str) -> Any:
             base,
             device=_hf.best_device(),
             local_files_only=True,
-            trust_remote_code=False,
+            trust_remote_code=trust.may_run(base),
             model_kwargs={"use_safetensors": True, "dtype": torch.float32},
         )
     limit = body.get_max_seq_length()

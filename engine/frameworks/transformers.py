@@ -115,10 +115,8 @@ class Transformers(Framework):
         tokenizer.save_pretrained(out_dir)
 
     def load(self, model_dir: Path, task: str) -> Predictor:
-        from transformers import AutoTokenizer
-
         model = _hf.load_trained(CELLS[task].MODEL, model_dir)
-        return CELLS[task].predictor(model, AutoTokenizer.from_pretrained(model_dir))
+        return CELLS[task].predictor(model, _hf.load_trained_tokenizer(model_dir))
 
     def load_base(self, base: str, task: str) -> Predictor | None:
         return self.load(Path(base), task) if CELLS[task].WRITES_BEFORE else None

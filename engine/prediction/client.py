@@ -37,6 +37,7 @@ class PredictClient:
         options: dict[str, Any] | None = None,
         base_model: str | None = None,
         secrets: dict[str, str] | None = None,
+        remote_code: dict[str, str] | None = None,
     ) -> list[Any]:
         """One output for each input, in order, by the model in `model_dir`, or by `base_model` as it was before.
 
@@ -44,6 +45,7 @@ class PredictClient:
         """
         request = {"model_dir": str(model_dir), "framework": framework, "task": task, "inputs": inputs}
         request |= {"options": options or {}, "base_model": base_model, "secrets": secrets or {}}
+        request["remote_code"] = remote_code
         with self._lock:
             for answer in self._process(framework, task).ask(request):
                 if "result" in answer:
@@ -71,11 +73,12 @@ class PredictClient:
         output: Path,
         columns: dict[str, str],
         secrets: dict[str, str] | None = None,
+        remote_code: dict[str, str] | None = None,
     ) -> Iterator[dict[str, Any]]:
         """Yields {"step", "total"} while it works, and at last {"path", "rows", "empty", "columns"}."""
         request = {"model_dir": str(model_dir), "framework": framework, "task": task}
         request |= {"info": info, "input": str(input), "output": str(output), "columns": columns}
-        request |= {"secrets": secrets or {}}
+        request |= {"secrets": secrets or {}, "remote_code": remote_code}
         process = PredictProcess(FRAMEWORKS[framework].overlays.get(task), FRAMEWORKS[framework].needs_network)
         try:
             for answer in process.ask(request):

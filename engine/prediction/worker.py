@@ -22,6 +22,7 @@ from engine.prediction.files import predict_file
 from engine.registry import FRAMEWORKS
 from engine.runs.work import hand_over
 from engine.runs.worker import in_words
+from engine.trust import RemoteCode, check_model, running
 
 IDLE_SECONDS = 15 * 60
 MEMORY_SHARE = 0.25  # of the machine's memory; above it the model not used for longest is dropped
@@ -49,8 +50,10 @@ def serve() -> int:
 
 def _answer(request: dict[str, Any], models: "Models", send: Send) -> None:
     """Exactly one final line for a request: {"result"} or {"error"}; before it any number of {"progress"}."""
+    code = request.get("remote_code")
     try:
-        predictor = models.get(request)
+        with running(RemoteCode(**code) if code else None):
+            predictor = models.get(request)
         if "inputs" in request:
             send({"result": predictor.predict(request["inputs"], **request.get("options", {}))})
         else:
@@ -85,6 +88,8 @@ class Models:
             raise UserError("This model is no longer on the disk.", "Choose another run.")
         key = (base_model or str(model_dir), task)
         if key not in self._loaded:
+            if not base_model:
+                check_model(model_dir)
             self._make_room()
             self._loaded[key] = (
                 self._load_base(framework, base_model, task) if base_model else framework.load(model_dir, task)

@@ -52,7 +52,9 @@ def public_spec(spec: RunSpec) -> RunSpec:
     dataset = _cleaned({key: value for key, value in spec.dataset.items() if key != "id"})  # a folder's name here
     if isinstance(dataset.get("source"), dict) and dataset["source"].get("kind") == "file":
         dataset["source"]["name"] = source_name(spec)
-    public = {"dataset": dataset, "base_model": base_model_of(spec).public_name, "config": public_config(spec)}
+    base = base_model_of(spec)
+    public = {"dataset": dataset, "base_model": base.public_name, "config": public_config(spec)}
+    public |= {} if base.hub_id else {"remote_code": None}  # a folder here is nobody else's to approve
     return spec.model_copy(update=public | {"created_by": ""})
 
 

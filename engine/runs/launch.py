@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.errors import UserError
-from engine.frameworks import overlays
+from engine.frameworks import base_models, overlays
 from engine.frameworks.validation import validate_config
 from engine.registry import FRAMEWORKS
 from engine.runs import job
@@ -26,7 +26,7 @@ def run_file(path: Path, settings: Settings) -> int:
         spec = _with_dataset(spec, path, supervisor)
         framework, task = FRAMEWORKS[spec.framework], spec.task["task"]
         if spec.remote_code is None:
-            spec = spec.model_copy(update={"remote_code": supervisor.approved_code(spec.framework, spec.base_model)})
+            spec = spec.model_copy(update={"remote_code": base_models.approved_code(spec.base_model)})
         config = validate_config(spec.framework, task, spec.config)
         framework.check_run_file(config)
         overlay = framework.overlays.get(task)

@@ -13,6 +13,7 @@ from engine.registry import FRAMEWORKS, TASKS
 from engine.runs.run_directory import RunSpec
 from engine.tasks.preparation import divide
 from engine.tasks.training_task import TrainingTask
+from engine.trust import CodeNotApproved, RemoteCode, running
 
 RECORDS_NAMED = 20  # of those left out for one reason
 
@@ -34,7 +35,7 @@ class Readiness:
     """`blocking`: sentences, empty when the run can start. `sizes`: rows of train, validation and test.
 
     `fetchable`: all that is missing can be downloaded: the base model, or the framework's overlay. `left_out`: reason →
-    number.
+    number. `code`: what the owner would have to approve for this base model.
     """
 
     blocking: list[str] = field(default_factory=list)
@@ -43,6 +44,7 @@ class Readiness:
     counts: dict[str, int] = field(default_factory=dict)
     seconds: float | None = None
     fetchable: bool = False
+    code: RemoteCode | None = None
 
     @property
     def ready(self) -> bool:
@@ -81,7 +83,8 @@ def readiness(spec: RunSpec, rows: RowsCheck, *, pace: float | None = None) -> R
     if overlay and not overlays.is_installed(overlay):
         result.fetchable = result.fetchable or not result.blocking
         result.blocking.append(" ".join(overlays.not_installed(overlay)))
-    _check(result, lambda: _check_base(result, framework, spec))
+    with running(spec.remote_code):
+        _check(result, lambda: _check_base(result, framework, spec))
     if pace is not None and result.sizes:
         result.seconds = pace * result.sizes[0]
     return result
@@ -92,6 +95,8 @@ def _check(result: Readiness, look: Callable[[], Any]) -> None:
         look()
     except UserError as error:
         result.blocking.append(str(error))
+        if isinstance(error, CodeNotApproved):
+            result.code = error.code
 
 
 def _check_config(result: Readiness, framework: Framework, spec: RunSpec) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from engine.errors import UserError
+from engine.trust import RemoteCode
 
 
 class SplitSpec(BaseModel):
@@ -46,6 +47,7 @@ class RunSpec(BaseModel):
     task: dict[str, Any]  # TrainingTask.to_dict()
     framework: str
     base_model: str
+    remote_code: RemoteCode | None = None  # the base model's own code, which the owner approved for this run
     config: dict[str, Any] = Field(default_factory=dict)  # only what differs from the defaults is required
     split: SplitSpec = Field(default_factory=SplitSpec)
     card: CardFacts = Field(default_factory=CardFacts)

@@ -15,9 +15,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from engine import trust
 from engine.data.examples import EXAMPLES, example_by_name
 from engine.data.feedback_dataset import SCHEMA_FILE, FeedbackDataset
 from engine.errors import UserError
+from engine.frameworks import base_models
 from engine.frameworks.framework import Framework, SuggestedModel
 from engine.frameworks.validation import validate_config
 from engine.limits import check_file, check_inputs
@@ -32,6 +34,7 @@ from engine.runs.run_directory import RunDirectory, RunSpec, write_text
 from engine.runs.store import RunStore, RunSummary
 from engine.runs.work import export_rows
 from engine.settings import Settings
+from engine.trust import RemoteCode
 
 REQUEST = "request.json"
 CHECKED_HERE = 20_000  # records
@@ -125,9 +128,10 @@ class Supervisor:
         base_model: str,
         token: str | None = None,
         config: dict[str, Any] | None = None,
+        remote_code: RemoteCode | None = None,
     ) -> str:
-        """Start downloading what this choice needs and lacks, unless that is under way: its overlay, its base model,
-        and the models that its hyperparameters `config` name.
+        """Start downloading what this choice needs and lacks, unless that is under way: its overlay, its base model
+        (with its own code, where that is approved), and the models that its hyperparameters `config` name.
 
         Returns the id to ask `fetch_status` for.
         """
@@ -138,7 +142,8 @@ class Supervisor:
             (folder / "events.jsonl").unlink(missing_ok=True)
             request = {"base_model": base_model, "overlay": FRAMEWORKS[framework].overlays.get(task)}
             others = FRAMEWORKS[framework].other_models(validate_config(framework, task, config or {}), task)
-            request |= {"models": others}
+            code = remote_code or base_models.approved_code(base_model)
+            request |= {"models": others, "remote_code": code and code.model_dump()}
             write_text(folder / REQUEST, json.dumps(request))
             job.spawn("fetch", folder, secret={"token": token} if token else None, offline=False)
         return fetch_id
@@ -229,6 +234,8 @@ class Supervisor:
         """Start a run; returns its id at once."""
         framework = FRAMEWORKS[spec.framework]
         overlay = framework.overlays.get(spec.task["task"])
+        with trust.running(spec.remote_code):
+            framework.locate_base(spec.base_model)  # raises for code that nobody has approved
         run_dir = RunDirectory.create(self.settings.runs_dir, spec)
         job.spawn(
             "train",
@@ -345,7 +352,8 @@ class Supervisor:
             raise UserError(f"This run has no finished model: it is {status.state}.", "Choose a finished run.")
         spec = run_dir.spec
         model = {"model_dir": run_dir.path / RUN_MODEL, "framework": spec.framework, "task": spec.task["task"]}
-        return model | {"secrets": self.secrets_of(FRAMEWORKS[spec.framework])}
+        model |= {"secrets": self.secrets_of(FRAMEWORKS[spec.framework])}
+        return model | {"remote_code": spec.remote_code and spec.remote_code.model_dump()}
 
     def publish(self, run_id: str, repo_id: str, *, private: bool, token: str) -> None:
         """Start pushing a finished run to the Hub; calling again after a failure pushes what is missing."""

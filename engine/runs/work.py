@@ -28,6 +28,7 @@ from engine.runs.run_directory import RunDirectory, RunSpec, write_text
 from engine.tasks.preparation import Prepared, prepare
 from engine.tasks.task import TaskData
 from engine.tasks.training_task import TrainingTask
+from engine.trust import RemoteCode, running, vouch
 
 REQUEST = "request.json"
 RECORDED_PACKAGES = ("torch", "transformers", "datasets", "huggingface_hub", "numpy", "scikit-learn")
@@ -48,7 +49,9 @@ def fetch(folder: Path, secrets: dict[str, str], report: Report) -> dict[str, An
     report.stage("downloading")
     for name in request.get("models", ()):
         base_models.fetch(name, token=secrets.get("token"), report=report)
-    return {"path": str(base_models.fetch(request["base_model"], token=secrets.get("token"), report=report))}
+    code = request.get("remote_code")
+    with running(RemoteCode(**code) if code else None):
+        return {"path": str(base_models.fetch(request["base_model"], token=secrets.get("token"), report=report))}
 
 
 def check(folder: Path, _secrets: dict[str, str], report: Report) -> dict[str, Any]:
@@ -92,6 +95,11 @@ def train_prepared(folder: Path, secrets: dict[str, str], report: Report) -> dic
 
 def _fit(run_dir: RunDirectory, data: TaskData, secrets: dict[str, str], report: Report) -> dict[str, Any]:
     """Train on `data` as run.json says, and measure; → figures of the report."""
+    with running(run_dir.spec.remote_code):
+        return _measured(run_dir, data, secrets, report)
+
+
+def _measured(run_dir: RunDirectory, data: TaskData, secrets: dict[str, str], report: Report) -> dict[str, Any]:
     spec, task = run_dir.spec, run_dir.spec.task["task"]
     framework = FRAMEWORKS[spec.framework]
     config = validate_config(spec.framework, task, spec.config)
@@ -105,6 +113,7 @@ def _fit(run_dir: RunDirectory, data: TaskData, secrets: dict[str, str], report:
     hand_over(framework, secrets)
     started = time.monotonic()
     framework.train(config, task, data, base, run_dir.model_dir, report)
+    vouch(run_dir.model_dir)
     seconds = round(time.monotonic() - started, 2)
     figures = evaluate(spec.framework, task, data, run_dir.model_dir, report, base, config)
     return figures | {"seconds": {"train": seconds} | figures.get("seconds", {})}

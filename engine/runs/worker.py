@@ -67,6 +67,8 @@ def in_words(error: Exception) -> tuple[str, str]:
         return "The disk is full.", "Delete old runs on the Runs page, or free space, and start again."
     if isinstance(error, MemoryError) or "out of memory" in str(error).lower():
         return "There was not enough memory.", "Use a smaller batch, shorter texts or a smaller base model."
+    if "trust_remote_code" in str(error):
+        return "This model needs Python code of its own that is not approved here.", "Choose another base model."
     return (
         f"Something unexpected happened: {type(error).__name__}.",
         "The log has the details; nothing was lost. Please report it if it happens again.",
