@@ -54,7 +54,7 @@ _PUBLIC = {
         *("CellError", "CellResult", "Limits", "SandboxUnavailable", "run_formatting_cell"),
         *("keep_warm", "why_unavailable"),
     ),
-    "engine.frameworks.base_models": ("locate", "longest_input"),
+    "engine.frameworks.base_models": ("approved_code", "locate", "longest_input"),
     "engine.frameworks.framework": ("Framework", "SuggestedModel"),
     "engine.frameworks.validation": ("validate_config",),
     "engine.runs.run_directory": ("RunDirectory", "RunSpec", "SplitSpec"),
@@ -68,6 +68,7 @@ _PUBLIC = {
     "engine.publishing.hub": ("check_target", "check_token"),
     "engine.python_source": ("python_source",),
     "engine.access": ("Access",),
+    "engine.trust": ("RemoteCode", "approve_code", "approve_model", "unapproved"),
     "engine.limits": ("REQUEST_BYTES", "SPACE_UPLOAD_BYTES", "RateLimits", "check_code"),
     "engine.uploads": ("Uploads",),
 }

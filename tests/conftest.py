@@ -1,6 +1,7 @@
 """Fixtures shared by every tier."""
 
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -52,8 +53,11 @@ def provider(monkeypatch: pytest.MonkeyPatch) -> Iterator[OpenAIServer]:
 
 @pytest.fixture(autouse=True, scope="session")
 def overlays_kept_between_runs() -> Iterator[None]:
-    """Overlays are installed once for the suite, not once for each test's home."""
+    """Overlays are installed once for the suite, not once for each test's home; no test writes into a person's own."""
     patch = pytest.MonkeyPatch()
+    home = tempfile.TemporaryDirectory(prefix="annotune-")
+    patch.setenv("ANNOTUNE_HOME", home.name)
     patch.setenv("ANNOTUNE_OVERLAYS", str(Path(__file__).parents[1] / ".pytest_cache" / "overlays"))
     yield
     patch.undo()
+    home.cleanup()

@@ -14,12 +14,14 @@ from engine import (
     JobStatus,
     Question,
     Readiness,
+    RemoteCode,
     RunSpec,
     SplitSpec,
     SuggestedModel,
     Task,
     TrainingTask,
     UserError,
+    approved_code,
     check_code,
     frameworks_for,
 )
@@ -142,6 +144,7 @@ def run_spec(context: Context, address: Address, created_by: str = "") -> RunSpe
         task=training_task(address).to_dict(),
         framework=address.framework,
         base_model=address.base,
+        remote_code=approved_code(address.base),
         config=address.config,
         split=split_spec(address),
         created_by=created_by,
@@ -152,13 +155,14 @@ def run_spec(context: Context, address: Address, created_by: str = "") -> RunSpe
 class ReadyLine:
     """What the Ready line says; `sizes`: rows of train, validation and test, once they are known.
 
-    `fetchable`: only the base model is missing, and nothing is fetching it.
+    `fetchable`: only the base model is missing, and nothing is fetching it. `code`: what its owner may approve.
     """
 
     ready: bool
     sentence: str
     sizes: tuple[int, int, int] | None = None
     fetchable: bool = False
+    code: RemoteCode | None = None
 
 
 def ready_line(context: Context, address: Address) -> ReadyLine:
@@ -172,7 +176,7 @@ def ready_line(context: Context, address: Address) -> ReadyLine:
         return ReadyLine(True, sentences.ready(found.sizes, found.seconds), found.sizes)
     status = fetch_status(context, address) if found.fetchable else None
     fetchable = found.fetchable and not (status and status.live)
-    return ReadyLine(False, _why(found, status), found.sizes, fetchable)
+    return ReadyLine(False, _why(found, status), found.sizes, fetchable, found.code)
 
 
 def _why(found: Readiness, fetching: JobStatus | None) -> str:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import gradio as gr
 
-from engine import TASKS, UserError
+from engine import TASKS, UserError, approve_model, unapproved
 from ui import markup, sentences, text
 from ui.address import Address
 from ui.arrivals import held, take
@@ -24,8 +24,12 @@ class PredictTab(Tab):
         self.arrived = held(context.uploads)
         with gr.Column(visible=False, elem_classes="card", elem_id="predict") as self.group:
             gr.HTML(markup.heading(text.TRY_IT, text.TRY_IT_BELOW))
+            with gr.Column(visible=False, elem_id="not-made-here") as self.foreign:
+                self.runs_code = gr.HTML()
+                approve = gr.Button(text.APPROVE_MODEL, size="sm", elem_id="approve-model")
             shell.drawn_for(self.key, self._draw)
-        self.outputs = [self.group, self.problem, self.key]
+        self.outputs = [self.group, self.problem, self.key, self.foreign, self.runs_code]
+        shell.listen(approve.click, self.approve, [], self.outputs, self.problem)
 
     def _draw(self, _address: Address, run_id: str) -> None:
         if run_id:
@@ -83,4 +87,21 @@ class PredictTab(Tab):
         """The view, already filled with an unseen record, once a run is finished."""
         finished = bool(address.run) and self.context.supervisor.status(address.run).state == "finished"
         known = finished and self.context.supervisor.run(address.run).spec.task["task"] in TASKS
-        return {self.group: gr.Column(visible=known), self.key: address.run if known else ""}
+        names = self._unapproved(address.run) if known else []
+        words = text.NOT_MADE_HERE.format(names=", ".join(names))
+        return {
+            self.group: gr.Column(visible=known),
+            self.foreign: gr.Column(visible=bool(names)),
+            self.runs_code: markup.problem(words, text.NOT_MADE_HERE_HINT) if names else "",
+            self.key: address.run if known and not names else "",
+        }
+
+    def _unapproved(self, run_id: str) -> list[str]:
+        run = self.context.supervisor.run(run_id)
+        return unapproved(run.model_dir, run.spec.remote_code)
+
+    def approve(self, asked: Asked) -> Updates:
+        """The owner trusts whoever made the model of this run."""
+        run = self.context.supervisor.run(asked.address.run)
+        approve_model(run.model_dir, run.spec.remote_code)
+        return self.show(asked.address)

@@ -7,7 +7,7 @@ from typing import Any
 
 import gradio as gr
 
-from engine import FRAMEWORKS, TASKS, UserError, frameworks_for
+from engine import FRAMEWORKS, TASKS, UserError, approve_code, frameworks_for
 from ui import choices, forms, markup, sentences, text
 from ui.address import Address
 from ui.people import Context
@@ -48,12 +48,16 @@ class TrainTab(Tab):
                 self.ready = gr.HTML(elem_id="ready-line")
                 self.problem = problem_box("train-problem")
                 self.fetch = gr.Button(text.FETCH, visible=False, elem_id="fetch-base")
+                self.code = gr.State("")  # "owner/name@commit" as it is shown: another can't be approved by this button
+                with gr.Column(visible=False, elem_id="approval") as self.approval:
+                    self.code_named = gr.HTML()
+                    self.approve = gr.Button(text.APPROVE_CODE, size="sm", elem_id="approve-code")
                 self.start = gr.Button(text.START, variant="primary", size="lg", elem_id="start")
         self.split_inputs = [self.train, self.validation, self.seed]
         self.outputs = [
             *(self.group, self.problem, self.framework, self.absent, self.base, self.base_note, self.form_key),
             *(self.plan, self.split_bar, self.ready, self.start, self.fetch, self.test, *self.split_inputs),
-            *self.provider.outputs,
+            *(self.code, self.approval, self.code_named, *self.provider.outputs),
         ]
         self.provider.wire(self.base, self._readiness, self.outputs)
         self._wire()
@@ -106,6 +110,7 @@ class TrainTab(Tab):
         listen(self.framework.input, self.choose_framework, self.framework)
         listen(self.base.change, self.choose_base, self.base)
         listen(self.fetch.click, self.fetch_base)
+        listen(self.approve.click, self.approve_code, self.code)
         for part in self.split_inputs:
             listen(part.change, self.choose_split, *self.split_inputs)
 
@@ -124,6 +129,15 @@ class TrainTab(Tab):
     def fetch_base(self, asked: Asked) -> Updates:
         """Begin to download what is missing, the models that the settings name too; or try again."""
         return self._fetch(asked, asked.address.config)
+
+    def approve_code(self, asked: Asked, shown: str) -> Updates:
+        """Let the base model's own code run here, at the commit that was shown; it is downloaded if it is missing."""
+        line = choices.ready_line(self.context, asked.address)
+        if line.code is not None and str(line.code) == shown:
+            approve_code(line.code)
+            if choices.ready_line(self.context, asked.address).fetchable:
+                return self.fetch_base(asked)
+        return self._readiness(asked.address)
 
     def _fetch(self, asked: Asked, config: dict[str, Any]) -> Updates:
         wanted = asked.address.framework, asked.address.task, asked.address.base
@@ -202,6 +216,9 @@ class TrainTab(Tab):
             self.plan: markup.heading(text.PLAN, self._plan(address)),
             self.split_bar: markup.split_bar(line.sizes, text.SPLIT_PARTS) if line.sizes else "",
             self.base_note: choices.base_note(address),
+            self.code: str(line.code or ""),
+            self.approval: gr.Column(visible=line.code is not None),
+            self.code_named: markup.notice(text.CODE_AT.format(**line.code.model_dump())) if line.code else "",
         }
 
     @staticmethod
