@@ -4,6 +4,7 @@ import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
+UNCONFINED = "ANNOTUNE_UNCONFINED_CELLS"
 PROVIDER_KEYS = ("OPENAI_API_KEY",)
 SPACE_DATA = Path("/data")  # where a Space mounts its storage bucket, if it has one
 
@@ -22,6 +23,7 @@ class Settings:
     hf_token: str = field(default="", repr=False)
     provider_keys: dict[str, str] = field(default_factory=dict, repr=False)  # the owner's keys, by variable
     overlays: Path | None = None  # where the image keeps its overlays
+    unconfined_cells: bool = False  # the owner of a personal machine runs code cells without the kernel's confinement
     max_upload_bytes: int = 2 * 1024**3
     host: str = "127.0.0.1"
     port: int = 7860
@@ -59,6 +61,7 @@ class Settings:
             hf_token=env.get("HF_TOKEN", ""),
             provider_keys={name: env[name].strip() for name in PROVIDER_KEYS if env.get(name, "").strip()},
             overlays=Path(env["ANNOTUNE_OVERLAYS"]) if env.get("ANNOTUNE_OVERLAYS") else None,
+            unconfined_cells=not space_id and env.get(UNCONFINED) == "1",
             host=env.get("GRADIO_SERVER_NAME", "127.0.0.1"),
             port=int(env.get("GRADIO_SERVER_PORT", "7860")),
         )
