@@ -6,6 +6,7 @@ import os
 import socket
 import sys
 
+from engine import redaction
 from engine.settings import Settings
 
 if os.environ.get("SPACE_ID"):
@@ -35,6 +36,7 @@ def _import_gradio() -> None:
 
 
 def main() -> None:
+    redaction.install()
     settings = Settings.from_env()
     _import_gradio()
     from starlette.middleware import Middleware

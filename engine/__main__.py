@@ -14,6 +14,7 @@ import os
 import sys
 from pathlib import Path
 
+from engine import redaction
 from engine.settings import Settings
 
 # verb → function of engine/runs/work.py
@@ -29,6 +30,7 @@ WORK = {
 
 
 def main() -> int:
+    redaction.install()
     parser = argparse.ArgumentParser(prog="python -m engine", description=__doc__)
     verbs = parser.add_subparsers(dest="verb", required=True)
     for verb in WORK:

@@ -11,6 +11,7 @@ from huggingface_hub import get_token
 
 from engine.errors import UserError
 from engine.publishing.hub import check_token
+from engine.redaction import remember
 from engine.settings import Settings
 
 MOCK = "mock-"  # Gradio's stand-in for a token outside a Space
@@ -31,10 +32,13 @@ class Access:
         On a Space only the signed-in person's own. On a personal machine also HF_TOKEN or the one stored by
         `hf auth login`.
         """
+        remember(oauth_token)
         real = oauth_token if oauth_token and not oauth_token.startswith(MOCK) else None
         if self._settings.on_space or real:
             return real
-        return self._settings.hf_token or get_token()
+        own = self._settings.hf_token or get_token()
+        remember(own)
+        return own
 
     def may_train(self, username: str | None, token: str | None) -> bool:
         """Whether this person may start, stop and delete runs, and run code, here. `token`: from `token_for`."""

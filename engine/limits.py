@@ -3,6 +3,7 @@
 Rates count on a Space only; on a personal machine they would only be in its owner's way.
 """
 
+import json
 import threading
 import time
 from collections import deque
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.errors import UserError
+from engine.redaction import holds_secret
 
 SPACE_UPLOAD_BYTES = 1024**3
 PREDICT_CHARACTERS = 200_000  # of what is predicted at once: a browser holds no more comfortably
@@ -107,3 +109,12 @@ def _words(seconds: float) -> str:
         return f"{seconds / 60:.0f} minutes"
     whole = max(1, round(seconds))
     return f"{whole} seconds" if whole > 1 else "1 second"
+
+
+def check_no_secret(asked: Any) -> None:
+    """Raise UserError before a token or a password is written down with what was asked for."""
+    if holds_secret(json.dumps(asked, ensure_ascii=False, default=str)):
+        raise UserError(
+            "What was entered holds a token or a password, and it would be kept with the run.",
+            "Leave it out: sign in instead, or use the box for keys.",
+        )

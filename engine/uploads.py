@@ -2,6 +2,7 @@
 nothing serves this one, and only the session that brought a file holds its id.
 """
 
+import os
 import secrets
 import shutil
 import time
@@ -52,3 +53,17 @@ class Uploads:
 
 def _gone() -> UserError:
     return UserError("The uploaded file is not here any more.", "Drop it on the page again.")
+
+
+def keep_copy(path: Path, folder: Path, name: str | None) -> Path:
+    """Hard-link (or copy) an uploaded file into `folder` under its base name only, so that it can be read again."""
+    folder.mkdir()
+    target = folder / file_name(name or path.name)
+    if path.is_dir():
+        shutil.copytree(path, target)
+        return target
+    try:
+        os.link(path, target)
+    except OSError:
+        shutil.copyfile(path, target)
+    return target

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from engine.redaction import redacted
+
 VERSION = 1
 FINAL = ("finished", "failed", "cancelled")
 
@@ -25,7 +27,7 @@ class EventWriter:
 
     def write(self, kind: str, **values: Any) -> None:
         line = {"v": VERSION, "seq": self._seq, "ts": round(time.time(), 3), "kind": kind} | values
-        os.write(self._fd, json.dumps(line, default=float).encode() + b"\n")
+        os.write(self._fd, redacted(json.dumps(line, default=float)).encode() + b"\n")
         self._seq += 1
 
 

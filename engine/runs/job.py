@@ -25,6 +25,7 @@ INHERITED = (
     "HTTPS_PROXY HTTP_PROXY NO_PROXY PYTHONUTF8 VIRTUAL_ENV SYSTEMROOT ANNOTUNE_HOME ANNOTUNE_OVERLAYS SPACE_ID "
     "ANNOTUNE_UNCONFINED_CELLS"
 ).split()
+PROXIES = ("HTTPS_PROXY", "HTTP_PROXY")
 START_GRACE = 20.0  # seconds in which a started worker must have taken its lock
 
 
@@ -61,8 +62,9 @@ class JobStatus:
 
 
 def worker_environment(**extra: str) -> dict[str, str]:
-    """The allow-listed environment of a worker."""
-    env = {name: os.environ[name] for name in INHERITED if name in os.environ}
+    """The allow-listed environment of a worker; an offline one has no proxy, whose address may hold a password."""
+    offline = extra.get("HF_HUB_OFFLINE") == "1"
+    env = {name: os.environ[name] for name in INHERITED if name in os.environ and not (offline and name in PROXIES)}
     return env | {"PYTHONUNBUFFERED": "1", "TOKENIZERS_PARALLELISM": "false"} | extra
 
 

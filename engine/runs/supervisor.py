@@ -5,7 +5,6 @@ Keeps nothing in memory that a second page process would need: state is read fro
 
 import hashlib
 import json
-import os
 import secrets
 import shutil
 import threading
@@ -22,9 +21,10 @@ from engine.errors import UserError
 from engine.frameworks import base_models
 from engine.frameworks.framework import Framework, SuggestedModel
 from engine.frameworks.validation import validate_config
-from engine.limits import check_file, check_inputs
+from engine.limits import check_file, check_inputs, check_no_secret
 from engine.paths import file_name, inside
 from engine.prediction.client import PredictClient
+from engine.redaction import remember
 from engine.registry import FRAMEWORKS
 from engine.runs import job
 from engine.runs.events import read_events
@@ -35,6 +35,7 @@ from engine.runs.store import RunStore, RunSummary
 from engine.runs.work import export_rows
 from engine.settings import Settings
 from engine.trust import RemoteCode
+from engine.uploads import keep_copy
 
 REQUEST = "request.json"
 CHECKED_HERE = 20_000  # records
@@ -55,11 +56,13 @@ class Supervisor:
         self._reading_example = threading.Lock()
         self._checked: dict[str, RowsCheck] = {}
         self._secrets: dict[str, str] = {}
+        remember(settings.hf_token, *settings.provider_keys.values())
 
     # ---- datasets ---------------------------------------------------------------------------------------------------
 
     def import_dataset(self, source: dict[str, Any], token: str | None = None) -> str:
         """Start reading `source`; returns the new dataset's id at once. An uploaded file is kept beside its dataset."""
+        check_no_secret(source)
         dataset_id = time.strftime("%Y%m%d-%H%M%S", time.gmtime()) + "-" + secrets.token_hex(3)
         folder = self.settings.datasets_dir / dataset_id
         folder.mkdir()
@@ -68,7 +71,7 @@ class Supervisor:
 
     def _read(self, source: dict[str, Any], folder: Path, token: str | None = None) -> None:
         if source["kind"] == "file":
-            source = source | {"path": str(_keep(Path(source["path"]), folder / "source", source.get("name")))}
+            source = source | {"path": str(keep_copy(Path(source["path"]), folder / "source", source.get("name")))}
         write_text(folder / REQUEST, json.dumps({"source": source}, ensure_ascii=False))
         job.spawn("import", folder, secret={"token": token} if token else None, offline=source["kind"] != "hub")
 
@@ -135,6 +138,7 @@ class Supervisor:
 
         Returns the id to ask `fetch_status` for.
         """
+        check_no_secret([base_model, config])
         fetch_id = self.fetch_id(framework, task, base_model)
         folder = self._fetches / fetch_id
         folder.mkdir(exist_ok=True)
@@ -195,6 +199,7 @@ class Supervisor:
 
     def _worked(self, verb: str, folder: Path, spec: RunSpec) -> dict[str, Any]:
         """The result of a worker that looks at the rows of `spec`; waits for it. Raises UserError when it failed."""
+        check_no_secret(spec.model_dump())
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "events.jsonl").unlink(missing_ok=True)
         write_text(folder / REQUEST, json.dumps({"spec": spec.model_dump()}))
@@ -232,6 +237,7 @@ class Supervisor:
 
     def start(self, spec: RunSpec) -> str:
         """Start a run; returns its id at once."""
+        check_no_secret(spec.model_dump())
         framework = FRAMEWORKS[spec.framework]
         overlay = framework.overlays.get(spec.task["task"])
         with trust.running(spec.remote_code):
@@ -249,6 +255,7 @@ class Supervisor:
     def keep_secret(self, name: str, value: str) -> None:
         """Keep a provider's key, typed by the owner, in this process's memory alone; empty text forgets it."""
         self._secrets[name] = value.strip()
+        remember(value.strip())
 
     def secrets_of(self, framework: Framework) -> dict[str, str]:
         """The keys that a framework's workers are handed on stdin: none for most."""
@@ -387,17 +394,3 @@ class Supervisor:
     def close(self) -> None:
         """Stop the warm predict process. Runs go on."""
         self.predictor.close()
-
-
-def _keep(path: Path, folder: Path, name: str | None) -> Path:
-    """Hard-link (or copy) an uploaded file into `folder` under its base name only, so that it can be read again."""
-    folder.mkdir()
-    target = folder / file_name(name or path.name)
-    if path.is_dir():
-        shutil.copytree(path, target)
-        return target
-    try:
-        os.link(path, target)
-    except OSError:
-        shutil.copyfile(path, target)
-    return target

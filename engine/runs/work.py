@@ -21,6 +21,7 @@ from engine.frameworks import base_models, overlays
 from engine.frameworks.framework import Framework
 from engine.frameworks.validation import validate_config
 from engine.paths import NAME, inside
+from engine.redaction import remember
 from engine.registry import FRAMEWORKS
 from engine.runs.events import Report
 from engine.runs.readiness import check_rows
@@ -124,6 +125,7 @@ def hand_over(framework: Framework, secrets: dict[str, str]) -> None:
 
     The rows are made by then; no other child is started with it.
     """
+    remember(*secrets.values())
     os.environ.update({name: secrets[name] for name in framework.secrets if secrets.get(name)})
 
 

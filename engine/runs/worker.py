@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.errors import UserError
+from engine.redaction import redacted, remember
 from engine.runs import locks
 from engine.runs.events import Cancelled, EventReport, EventWriter, Report, install_signals
 
@@ -43,6 +44,7 @@ def run_job(folder: Path, work: Work) -> int:
     report = EventReport(writer)
     install_signals(report)
     secrets = read_secrets()
+    remember(*secrets.values())
     try:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, ASKED_BY)
         writer.write("started")
@@ -53,7 +55,7 @@ def run_job(folder: Path, work: Work) -> int:
         writer.write("cancelled", message="Stopped by its owner.")
         return 130
     except Exception as error:
-        _explain(error, secrets)
+        _explain(error)
         message, hint = in_words(error)
         writer.write("failed", error=type(error).__name__, message=message, hint=hint)
         return 1
@@ -81,13 +83,10 @@ def _is_disk_full(error: BaseException) -> bool:
     return said or (error.__cause__ is not None and _is_disk_full(error.__cause__))
 
 
-def _explain(error: Exception, secrets: dict[str, str]) -> None:
+def _explain(error: Exception) -> None:
     """Print the traceback of a bug to the log (not of a UserError), with every secret blotted out."""
     if isinstance(error, UserError):
         text = str(error)
     else:
         text = "".join(traceback.format_exception(error))
-    for secret in secrets.values():
-        if secret:
-            text = text.replace(secret, "•••")
-    print(text, file=sys.stderr, flush=True)
+    print(redacted(text), file=sys.stderr, flush=True)

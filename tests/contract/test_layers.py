@@ -90,6 +90,7 @@ def test_app_imports_page_guard_settings_and_gradio_only() -> None:
         "ui.guard",
         "ui.doors",
         "engine",
+        "engine.redaction",
         "engine.settings",
         "engine.Settings",
         "engine.settings.Settings",
