@@ -8,7 +8,6 @@ from typing import Any
 
 from tests.security.test_sign_in import Browser
 
-SECONDS = 60
 Call = tuple[int, list[Any]]  # the endpoint's number, and a value for each of its inputs
 
 
@@ -18,6 +17,7 @@ class SpaceClient(Browser):
     def __init__(self, page: str) -> None:
         super().__init__(page)
         self.session = secrets.token_hex(6)
+        self._config: dict[str, Any] = {}
 
     def ask(self, path: str, body: bytes | dict | None = None, method: str | None = None, **headers: str) -> Any:
         """The answer to a request; `.status` and `.read()`. Underscores in header names stand for hyphens."""
@@ -27,27 +27,31 @@ class SpaceClient(Browser):
         return self._send(urllib.request.Request(self.page + path, body, named, method=method))
 
     def config(self) -> dict[str, Any]:
-        return json.load(self.ask("/config"))
+        self._config = self._config or json.load(self.ask("/config"))
+        return self._config
 
-    def call(self, calls: list[Call], session: str = "") -> list[dict[str, Any]]:
-        """The last message of each call, through the queue as the page sends them; `session`: somebody else's."""
+    def call(self, calls: list[Call], *, query: str = "", session: str = "", **more: Any) -> list[str]:
+        """All that comes back for each call, as text, through the queue as the page sends them.
+
+        `query`: of the page's address; `session`: somebody else's; `more`: further parts of the request.
+        """
         session = session or self.session
-        waiting = [self._join(number, values, session) for number, values in calls]
-        ended: dict[str, dict[str, Any]] = {}
+        waiting = [self._join(number, values, query, session, more) for number, values in calls]
+        said, left = dict.fromkeys(waiting, ""), set(waiting)
         with self.ask(f"/gradio_api/queue/data?session_hash={session}") as stream:
-            while len(ended) < len(waiting):
-                line = stream.readline()
-                assert line, f"the queue ended before {len(waiting) - len(ended)} of {len(waiting)} answers came"
-                message = json.loads(line[5:]) if line.startswith(b"data:") else {}
-                if message.get("msg") in ("process_completed", "process_generating") and message["event_id"] in waiting:
-                    earlier = ended.get(message["event_id"], {"all": []})
-                    if message["msg"] == "process_completed":
-                        ended[message["event_id"]] = message | {"all": [*earlier["all"], message]}
-        return [ended[event] for event in waiting]
+            while left:
+                line = stream.readline().decode()
+                assert line, f"the queue ended before {len(left)} of {len(waiting)} answers came"
+                message = json.loads(line[5:]) if line.startswith("data:") else {}
+                event = message.get("event_id")
+                if event in said:
+                    said[event] += line
+                    left -= {event} if message["msg"] == "process_completed" else set()
+        return [said[event] for event in waiting]
 
-    def _join(self, number: int, values: list[Any], session: str) -> str:
+    def _join(self, number: int, values: list[Any], query: str, session: str, more: dict[str, Any]) -> str:
         body = {"fn_index": number, "data": values, "session_hash": session, "event_data": None, "trigger_id": None}
-        answer = self.ask("/gradio_api/queue/join", body)
+        answer = self.ask(f"/gradio_api/queue/join?{query}", body | more)
         assert answer.status == 200, answer.read()
         return json.load(answer)["event_id"]
 
