@@ -91,6 +91,8 @@ class TrainTab(Tab):
 
         def typed(asked: Asked, *entered: Any) -> Updates:
             address = chosen(asked.address, entered)
+            if address == asked.address:  # only drawn: an answer now could undo what is clicked meanwhile
+                return {}
             return {self.shell.address: address.query()} | self._readiness(address)
 
         def start(asked: Asked, *entered: Any) -> Updates:
