@@ -138,9 +138,15 @@ def _micro_f1(expected: bare_taggers.Spans, predicted: bare_taggers.Spans) -> fl
     return 2 * hits / total if total else 0.0
 
 
+# News spans are headlines once more; of wnut17's tweets so few are short enough for SpanMarker that it learns nothing.
+USED = {
+    "spacy": ("wnut17", "headlines", "news_spans"),
+    "span_marker": ("headlines",),
+    "transformers": ("wnut17", "headlines"),
+    "peft": ("wnut17", "headlines"),
+}
 CELLS = {
     f"{framework}:{dataset}": partial(measure, framework, dataset)
-    for dataset in DATASETS
-    for framework in bare_taggers.TRAINERS
-    if framework == "spacy" or dataset != "news_spans"  # the headlines once more
+    for framework, datasets in USED.items()
+    for dataset in datasets
 }
