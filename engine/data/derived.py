@@ -11,6 +11,8 @@ from pydantic import BaseModel, ConfigDict
 from engine.data.questions import AnyQuestion, response_type
 from engine.errors import UserError
 
+EXACT = 2.0**53  # beyond it a float is no certain whole number
+
 
 class DerivedQuestion(BaseModel):
     """A question whose one response per record is the value of `field`; `separator` splits joined labels."""
@@ -73,7 +75,7 @@ def clean_text(array: pa.Array) -> pa.Array:
         array = array.dictionary_decode()
     if pa.types.is_floating(array.type):
         array = pc.if_else(pc.is_nan(array), pa.scalar(None, array.type), array)
-        whole = pc.all(pc.equal(pc.floor(array), array)).as_py()
+        whole = pc.all(pc.and_(pc.equal(pc.floor(array), array), pc.less(pc.abs(array), EXACT))).as_py()
         array = array.cast(pa.int64()) if whole else array
     text = pc.utf8_trim_whitespace(array.cast(pa.string()))
     return pc.if_else(pc.equal(text, ""), pa.scalar(None, pa.string()), text)

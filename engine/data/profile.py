@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 PROFILE_FILE = "profile.json"
 BINS = 20
+MAX_OTHERS = 100  # labels that no class of the question has: an export may hold any
+LONGEST_LABEL = 200
 BATCH_ROWS = 65_536
 STATUSES = ("submitted", "draft", "discarded")
 
@@ -162,7 +164,8 @@ class _Answers:
             return {}
         found = {pair["values"]: pair["counts"] for pair in pc.value_counts(labels).to_pylist()}
         counts = {name: found.pop(name, 0) for name in self.question.classes}
-        return counts | {name: n for name, n in found.items() if name is not None}
+        others = sorted(((n, name) for name, n in found.items() if name is not None), reverse=True)[:MAX_OTHERS]
+        return counts | {name[:LONGEST_LABEL]: n for n, name in others}
 
     def _agreement(self, mask: np.ndarray) -> float | None:
         """Over records with several submitted answers: equal pairs ÷ pairs."""

@@ -31,9 +31,12 @@ INTEGER = re.compile(r"[+-]?\d+")
 WHOLE = re.compile(r"[+-]?\d+(\.0*)?")
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 SAMPLE_ROWS = 20_000
+SAMPLE_BYTES = 32 * 1024**2
 MAX_CLASSES = 100
 MAX_NAMED_CLASSES = 1000  # when the column is called "label" or the like
 LONGEST_LABEL = 60
+LONGEST_CLASS = 1000  # met in any row, when the sample held only short ones
+LONGEST_RATING = 9  # digits and sign: it is stored in 32 bits
 SEPARATORS = (",", ";", "|")
 LABEL_NAMES = frozenset(
     "label labels class classes category categories intent intents topic topics sentiment emotion emotions "
@@ -202,9 +205,16 @@ class _Column:
 
 def _sample(values: pa.ChunkedArray) -> pa.Array:
     """Rows from all over the column: the source may be sorted."""
-    if len(values) > SAMPLE_ROWS:
-        values = values.take(pa.array(np.linspace(0, len(values) - 1, SAMPLE_ROWS).astype(np.int64)))
-    return values.combine_chunks()
+    rows = min(SAMPLE_ROWS, max(10, SAMPLE_BYTES * len(values) // max(1, values.nbytes)))
+    if len(values) <= rows:
+        return values.combine_chunks()
+    wanted = np.linspace(0, len(values) - 1, rows).astype(np.int64)
+    starts = np.cumsum([0, *map(len, values.chunks)])
+    parts = zip(values.chunks, starts, np.split(wanted, np.searchsorted(wanted, starts[1:-1])), strict=False)
+    taken = [
+        chunk.take(pa.array(rows - start)) for chunk, start, rows in parts if len(rows)
+    ]  # `take` of all copies all
+    return pa.chunked_array(taken, values.type).combine_chunks()
 
 
 def _share(mask: pa.Array) -> float:
@@ -221,7 +231,9 @@ def _guess(column: _Column, tokens: _Column | None) -> ColumnRole:
     role = _guess_on_sample(column, tokens)
     if len(role.classes) > MAX_NAMED_CLASSES:
         return column.as_role("other", f"{len(role.classes):,} different labels")
-    if role.role == "rating" and not all(map(INTEGER.fullmatch, role.classes)):
+    if any(len(c) > LONGEST_CLASS for c in role.classes):
+        return column.as_role("other", "some of its values are too long for labels")
+    if role.role == "rating" and not all(INTEGER.fullmatch(c) and len(c) <= LONGEST_RATING for c in role.classes):
         return column.as_role("label", f"{len(role.classes):,} different values")
     return role
 
@@ -274,7 +286,7 @@ def _as_identifier(column: _Column) -> ColumnRole | None:
 def _as_rating(column: _Column) -> ColumnRole | None:
     if not column.words & RATING_NAMES or not 2 <= len(column.distinct) <= 11:
         return None
-    if not all(map(INTEGER.fullmatch, column.distinct.to_pylist())):
+    if column.max_length > LONGEST_RATING or not all(map(INTEGER.fullmatch, column.distinct.to_pylist())):
         return None
     return column.as_role("rating", f"{len(column.distinct)} whole numbers, and it is called {column.name!r}")
 

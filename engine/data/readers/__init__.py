@@ -11,7 +11,7 @@ from typing import Any
 from engine.data.examples import example_by_name
 from engine.data.feedback_dataset import FeedbackDataset
 from engine.data.readers.local import inspect_file, read_local
-from engine.data.readers.reading import Reading, in_memory, plain, room_on_disk, write
+from engine.data.readers.reading import Reading, in_memory, plain, room, write
 from engine.data.readers.tables import stream_of_table
 from engine.errors import UserError
 from engine.runs.events import Report
@@ -27,13 +27,13 @@ def import_source(
     Rows are converted a batch at a time, so memory does not grow with them. Raises UserError; then nothing is left.
     """
     report = report or Report()
-    with room_on_disk(), tempfile.TemporaryDirectory(prefix="annotune-read-") as scratch:
+    with room(), tempfile.TemporaryDirectory(prefix="annotune-read-") as scratch:
         return write(_reading(source, Path(scratch), token, report), Path(folder), report)
 
 
 def read_source(source: dict[str, Any], *, token: str | None = None) -> FeedbackDataset:
     """Read `source` into memory: for scripts and notebooks."""
-    with room_on_disk(), tempfile.TemporaryDirectory(prefix="annotune-read-") as scratch:
+    with room(), tempfile.TemporaryDirectory(prefix="annotune-read-") as scratch:
         return in_memory(_reading(source, Path(scratch), token, Report()))
 
 

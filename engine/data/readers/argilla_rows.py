@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pyarrow as pa
@@ -12,7 +13,8 @@ from engine.data.fields import Field
 from engine.data.layout import EXTERNAL_ID, FIELD, METADATA, RECORD_ID, RESPONSES, SUGGESTION, VECTOR, schema_of
 from engine.data.questions import Question, question_from_dict
 from engine.data.readers.reading import Reading
-from engine.data.readers.stream import Stream
+from engine.data.readers.settings_text import in_short
+from engine.data.readers.stream import LONGEST_NAME, Stream, check_columns
 from engine.errors import UserError
 
 # what a reader of one vintage does for a question and a batch: (responses, suggestion) in our types
@@ -32,16 +34,49 @@ def questions_from(
     for data in dicts:
         kind = classes.get(data.get("type", ""))
         if kind is None:
-            notes.append(f"The question “{data.get('name')}” is of the type {data.get('type')!r} and is left out.")
+            name, unknown = (str(data.get(key))[:60] for key in ("name", "type"))
+            notes.append(f"The question “{name}” is of the type {unknown!r} and is left out.")
             continue
         try:
             questions.append(question_from_dict(only_known(kind, data)))
         except ValidationError as error:
             raise UserError(
-                f"The export's question {data.get('name')!r} can't be read: {error.errors()[0]['msg']}.",
+                f"The export's question {str(data.get('name'))[:60]!r} can't be read: {error.errors()[0]['msg']:.200}.",
                 "Export the dataset from Argilla again.",
             ) from error
     return questions
+
+
+def checked(schema: DatasetSchema) -> DatasetSchema:
+    """The schema. Raises UserError when a name in it is missing, far too long, or stands twice."""
+    for kind, names in {
+        "field": [field.name for field in schema.fields],
+        "question": [question.name for question in schema.questions],
+        "vector": [vector.get("name") for vector in schema.vectors_settings],
+    }.items():
+        for name in names:
+            if not isinstance(name, str) or not name.strip() or len(name) > LONGEST_NAME or names.count(name) > 1:
+                raise UserError(
+                    f"The export has a {kind} called {str(name)[:60]!r}; each needs a name of its own, "
+                    f"of at most {LONGEST_NAME} characters.",
+                    "Export the dataset from Argilla again.",
+                )
+        check_columns(len(names))
+    return schema
+
+
+@contextmanager
+def fitting() -> Iterator[None]:
+    """Records that are not as their settings say, in whatever way that shows, as a sentence."""
+    try:
+        yield
+    except (UserError, MemoryError):
+        raise
+    except (pa.ArrowException, ValueError, TypeError, LookupError, AttributeError, ArithmeticError) as error:
+        raise UserError(
+            f"The records of the export do not fit its settings: {in_short(error)}",
+            "Export the dataset from Argilla again.",
+        ) from error
 
 
 def distinct_names(schema: DatasetSchema) -> dict[str, str]:
@@ -77,17 +112,22 @@ def argilla_reading(
     def batches() -> Iterator[pa.RecordBatch]:
         ids = RecordIds()
         for batch in stream.open():
-            external = text_column(batch, id_column)
-            columns = {RECORD_ID: ids.after(external), EXTERNAL_ID: external, METADATA: metadata_of(batch)}
-            for name, kind in kinds.items():
-                columns[FIELD + name] = column_or_none(batch, name, kind)
-            for question in schema.questions:
-                responses, suggestion = answers_of(question, source_names[question.name], batch)
-                columns[RESPONSES + question.name] = responses
-                columns[SUGGESTION + question.name] = suggestion
-            for name in vectors:
-                columns[VECTOR + name] = vectors_of(name, batch).cast(pa.list_(pa.float32()))
-            yield pa.RecordBatch.from_arrays([columns[f.name] for f in arrow_schema], schema=arrow_schema)
+            with fitting():
+                converted = in_our_layout(batch, ids)
+            yield converted
+
+    def in_our_layout(batch: pa.RecordBatch, ids: RecordIds) -> pa.RecordBatch:
+        external = text_column(batch, id_column)
+        columns = {RECORD_ID: ids.after(external), EXTERNAL_ID: external, METADATA: metadata_of(batch)}
+        for name, kind in kinds.items():
+            columns[FIELD + name] = column_or_none(batch, name, kind)
+        for question in schema.questions:
+            responses, suggestion = answers_of(question, source_names[question.name], batch)
+            columns[RESPONSES + question.name] = responses
+            columns[SUGGESTION + question.name] = suggestion
+        for name in vectors:
+            columns[VECTOR + name] = vectors_of(name, batch).cast(pa.list_(pa.float32()))
+        return pa.RecordBatch.from_arrays([columns[f.name] for f in arrow_schema], schema=arrow_schema)
 
     return Reading(schema, arrow_schema, batches, stream)
 

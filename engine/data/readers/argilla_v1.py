@@ -1,12 +1,10 @@
 """Exports of Argilla 1.x: argilla.yaml (argilla.cfg before 1.13) and Parquet files. Older vintages are read too."""
 
-import json
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import yaml
 
 from engine.data.feedback_dataset import DatasetSchema
 from engine.data.fields import Field
@@ -22,6 +20,7 @@ from engine.data.questions import (
 from engine.data.readers.argilla_columns import as_answers, no_responses, response_lists, suggestions
 from engine.data.readers.argilla_rows import (
     argilla_reading,
+    checked,
     column_or_none,
     json_objects,
     only_known,
@@ -29,6 +28,7 @@ from engine.data.readers.argilla_rows import (
     text_column,
 )
 from engine.data.readers.reading import Reading
+from engine.data.readers.settings_text import in_short, parse_settings
 from engine.data.readers.stream import Stream
 from engine.errors import UserError
 
@@ -43,21 +43,14 @@ CLASSES: dict[str, type[Question]] = {
 }
 
 
-class _Loader(yaml.SafeLoader):
-    """Safe YAML where a Python object is None: old versions wrote ids as such, and they are of no use here."""
-
-
-_Loader.add_multi_constructor("tag:yaml.org,2002:python/", lambda _loader, _suffix, _node: None)
-
-
 def v1_schema(text: str, name: str) -> DatasetSchema:
     """Fields, questions and the rest from argilla.yaml or argilla.cfg. Raises UserError when it can't be read."""
     try:
-        settings = json.loads(text) if text.lstrip().startswith("{") else yaml.load(text, _Loader)
+        settings = parse_settings(text)
         if not isinstance(settings, dict) or not settings.get("fields"):
             raise ValueError("it names no fields")
         notes: list[str] = []
-        return DatasetSchema(
+        schema = DatasetSchema(
             name=name,
             fields=[Field(**only_known(Field, _field(f))) for f in settings["fields"]],
             questions=questions_from([_question(q) for q in settings.get("questions") or []], CLASSES, notes),
@@ -68,10 +61,12 @@ def v1_schema(text: str, name: str) -> DatasetSchema:
         )
     except UserError:
         raise
-    except (ValueError, yaml.YAMLError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise UserError(
-            f"The settings of the Argilla export can't be read: {error}", "Export the dataset from Argilla again."
+            f"The settings of the Argilla export can't be read: {in_short(error)}",
+            "Export the dataset from Argilla again.",
         ) from error
+    return checked(schema)
 
 
 def _field(data: dict[str, Any]) -> dict[str, Any]:

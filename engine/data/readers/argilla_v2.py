@@ -3,7 +3,6 @@
 Columns of questions are found as <known question> + suffix, never by splitting at dots: names may hold dots.
 """
 
-import json
 from collections.abc import Callable
 from typing import Any
 
@@ -17,7 +16,9 @@ from engine.data.questions import Question, SpanQuestion
 from engine.data.readers.argilla_columns import as_answers, no_responses, response_lists, suggestions
 from engine.data.readers.argilla_rows import (
     argilla_reading,
+    checked,
     column_or_none,
+    fitting,
     json_objects,
     only_known,
     questions_from,
@@ -25,6 +26,7 @@ from engine.data.readers.argilla_rows import (
 )
 from engine.data.readers.argilla_v1 import CLASSES
 from engine.data.readers.reading import Reading
+from engine.data.readers.settings_text import in_short, parse_settings
 from engine.data.readers.stream import Stream
 from engine.errors import UserError
 
@@ -44,9 +46,9 @@ QUESTION_SUFFIXES = (
 def v2_schema(text: str, name: str) -> DatasetSchema:
     """Fields, questions and the rest from settings.json. Raises UserError when it can't be read."""
     try:
-        settings = json.loads(text)
+        settings = parse_settings(text)
         notes: list[str] = []
-        return DatasetSchema(
+        schema = DatasetSchema(
             name=name,
             fields=[_field(f) for f in settings["fields"]],
             questions=questions_from([_question(q) for q in settings["questions"]], CLASSES, notes),
@@ -61,9 +63,10 @@ def v2_schema(text: str, name: str) -> DatasetSchema:
         raise
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise UserError(
-            f"The settings of the Argilla export (.argilla/settings.json) can't be read: {error}",
+            f"The settings of the Argilla export (.argilla/settings.json) can't be read: {in_short(error)}",
             "Export the dataset from Argilla again.",
         ) from error
+    return checked(schema)
 
 
 def _field(data: dict[str, Any]) -> Field:
@@ -179,7 +182,17 @@ def _suggestion(question: Question, name: str, batch: pa.RecordBatch, texts: lis
 
 
 def flat_record(record: dict[str, Any]) -> dict[str, Any]:
-    """A record of records.json with the column names of the Parquet export."""
+    """A record of records.json with the column names of the Parquet export. Raises UserError when it is none."""
+    with fitting():
+        return _flat(record)
+
+
+def has_statuses(record: dict[str, Any]) -> bool:
+    """Whether every answer of a record says its status."""
+    return all("status" in answer for given in (record.get("responses") or {}).values() for answer in given)
+
+
+def _flat(record: dict[str, Any]) -> dict[str, Any]:
     row: dict[str, Any] = {"id": record.get("id")} | (record.get("fields") or {})
     row |= {f"metadata.{key}": value for key, value in (record.get("metadata") or {}).items()}
     row |= {f"vector.{key}": value for key, value in (record.get("vectors") or {}).items()}

@@ -102,23 +102,24 @@ def _features(schema: pa.Schema) -> dict[str, Any]:
     """The `datasets` features that Parquet files of the Hub carry in their schema's metadata."""
     try:
         info = json.loads((schema.metadata or {}).get(b"huggingface", b"{}"))
-    except ValueError:  # other tools may write anything under that key
+    except (ValueError, RecursionError):  # other tools may write anything under that key
         return {}
-    features = info.get("info", {}).get("features", {}) if isinstance(info, dict) else {}
-    return features if isinstance(features, dict) else {}
+    for key in ("info", "features"):
+        info = info.get(key) if isinstance(info, dict) else None
+    return info if isinstance(info, dict) else {}
 
 
 def _class_names(feature: Any) -> list[str | None] | None:
     """Names by class number of a ClassLabel, or of a list of them; None for anything else. A name may be None."""
     if isinstance(feature, list) and len(feature) == 1:
-        return _class_names(feature[0])
-    if not isinstance(feature, dict):
+        feature = feature[0]
+    elif isinstance(feature, dict) and feature.get("_type") in ("Sequence", "List", "LargeList"):
+        feature = feature.get("feature")
+    if not isinstance(feature, dict) or feature.get("_type") != "ClassLabel":
         return None
-    if feature.get("_type") == "ClassLabel":
-        return feature.get("names")
-    if feature.get("_type") in ("Sequence", "List", "LargeList"):
-        return _class_names(feature.get("feature"))
-    return None
+    names = feature.get("names")
+    known = isinstance(names, list) and all(name is None or isinstance(name, str) for name in names)
+    return names if known else None
 
 
 def _named(array: pa.Array, names: list[str | None]) -> pa.Array:

@@ -9,13 +9,16 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from engine.data.readers.stream import BATCH_ROWS, Stream
-from engine.data.readers.text_files import encoding_note, encoding_of, open_text, start_of
+from engine.data.readers.stream import BATCH_ROWS, Stream, check_rows
+from engine.data.readers.text_files import encoding_note, encoding_of, lines_of, open_text, start_of
 from engine.errors import UserError
 
 SCHEMA = pa.schema([("text", pa.string()), ("tokens", pa.list_(pa.string())), ("tags", pa.list_(pa.string()))])
 TAG = re.compile(r"(O|[BIESLUM]-\S+)")
 SAMPLE_LINES = 400
+BATCH_CHARACTERS = 4 * 1024**2
+
+MAX_SENTENCE = 1_000_000  # characters
 
 Sentence = tuple[list[str], list[str]]
 
@@ -32,15 +35,19 @@ def read_conll(path: Path, name: str) -> Stream:
     """The sentences of a CoNLL file. Raises UserError with the line number of a line without a tag."""
     encoding = encoding_of(path, name)
     notes = [note] if (note := encoding_note(encoding)) else []
-    rows = sum(1 for _ in _sentences(path, name, encoding))
+    rows = 0
+    for rows, _ in enumerate(_sentences(path, name, encoding), 1):
+        check_rows(rows)
 
     def batches() -> Iterator[pa.RecordBatch]:
         part: list[Sentence] = []
+        size = 0
         for sentence in _sentences(path, name, encoding):
             part.append(sentence)
-            if len(part) == BATCH_ROWS:
+            size += sum(map(len, sentence[0]))
+            if len(part) == BATCH_ROWS or size > BATCH_CHARACTERS:
                 yield _batch(part)
-                part = []
+                part, size = [], 0
         if part:
             yield _batch(part)
 
@@ -50,9 +57,9 @@ def read_conll(path: Path, name: str) -> Stream:
 def _sentences(path: Path, name: str, encoding: str) -> Iterator[Sentence]:
     tokens: list[str] = []
     tags: list[str] = []
-    width = 0
+    width = length = 0
     with open_text(path, encoding) as file:
-        for number, line in enumerate(file, 1):
+        for number, line in enumerate(lines_of(file, name), 1):
             cells = line.split("\t") if "\t" in line else line.split()
             cells = [cell.strip() for cell in cells]
             if not any(cells) or cells[0] == "-DOCSTART-":
@@ -67,6 +74,12 @@ def _sentences(path: Path, name: str, encoding: str) -> Iterator[Sentence]:
                 if line.startswith("# ") and not tokens:
                     continue
                 raise _bad_line(name, number, line, width)
+            length = length + len(line) if tokens else len(line)
+            if length > MAX_SENTENCE:
+                raise UserError(
+                    f"“{name}”: at line {number} a sentence has more than {MAX_SENTENCE:,} characters.",
+                    "Put an empty line after each sentence.",
+                )
             tokens.append(cells[0])
             tags.append(cells[-1])
     if tokens:

@@ -4,12 +4,12 @@ Follows how the Hub lays datasets out: `configs` in the README's front matter, e
 """
 
 import re
+from fnmatch import fnmatchcase
 from pathlib import PurePosixPath
 from typing import Any
 
-import yaml
-
 from engine.data.readers.formats import BY_SUFFIX
+from engine.data.readers.settings_text import parse_settings
 from engine.errors import UserError
 
 Layout = dict[str, dict[str, list[str]]]  # subset → split → paths
@@ -19,19 +19,23 @@ SPLIT_WORDS = {
     "validation": ("validation", "valid", "val", "dev", "development"),
     "test": ("test", "testing", "eval", "evaluation"),
 }
+LONGEST_LIST = 500
 PREFERRED = ("parquet", "jsonl", "delimited", "json", "conll")
 NOT_DATA = {
     "dataset_infos.json", "dataset_info.json", "dataset_dict.json", "state.json", "meta.json", "metadata.json",
     "package.json", "config.json", "features.json", "croissant.json", "records.json",
 }  # fmt: skip
+WILD = re.compile(r"[*?\[]")
+MAX_STARS = 5000  # in the patterns of a README
 SHARD = re.compile(r"^(?P<split>[\w.]+?)-\d{4,}(-of-\d{4,})?(-[0-9a-f]+)?$")
 
 
 def layout_of(paths: list[str], readme: str | None = None) -> Layout:
     """The data files by subset and split; empty when there are none."""
     configs = front_matter(readme).get("configs")
-    if isinstance(configs, list) and configs:
-        layout = {str(c.get("config_name", "default")): _configured(c, paths) for c in configs if isinstance(c, dict)}
+    if isinstance(configs, list) and str(configs).count("*") <= MAX_STARS:
+        data = {path for path in paths if _format(path)}
+        layout = {str(c.get("config_name", "default")): _configured(c, data) for c in configs if isinstance(c, dict)}
         layout = {subset: splits for subset, splits in layout.items() if splits}
         if layout:
             return layout
@@ -41,10 +45,13 @@ def layout_of(paths: list[str], readme: str | None = None) -> Layout:
 
 def front_matter(readme: str | None) -> dict[str, Any]:
     """The YAML at the top of a README; empty when there is none that can be read."""
-    match = re.match(r"\A﻿?---\s*\n(.*?)\n---\s*(\n|\Z)", readme or "", re.DOTALL)
+    first, *lines = (readme or "").removeprefix("\ufeff").split("\n")
+    ends = [number for number, line in enumerate(lines) if line.rstrip() == "---"]
+    if first.rstrip() != "---" or not ends:
+        return {}
     try:
-        found = yaml.safe_load(match.group(1)) if match else None
-    except yaml.YAMLError:  # a README is for people: a mistake in it must not keep the data from being read
+        found = parse_settings("\n".join(lines[: ends[0]]))
+    except ValueError:  # a README is for people: a mistake in it must not keep the data from being read
         return {}
     return found if isinstance(found, dict) else {}
 
@@ -58,21 +65,26 @@ def chosen(layout: Layout, subset: str | None, split: str | None, name: str, not
 def _choose(kind: str, there: list[str], wanted: str | None, usual: str, name: str, notes: list[str]) -> str:
     if wanted:
         if wanted not in there:
-            raise UserError(f"“{name}” has no {kind} {wanted!r}.", f"Its {kind}s: {', '.join(there)}.")
+            raise UserError(f"“{name}” has no {kind} {wanted[:40]!r}.", f"Its {kind}s: {_listed(there)}.")
         return wanted
     if len(there) == 1:
         return there[0]
     if usual in there:
-        notes.append(f"There are the {kind}s {', '.join(there)}; “{usual}” was read.")
+        notes.append(f"There are the {kind}s {_listed(there)}; “{usual}” was read.")
         return usual
-    raise UserError(f"“{name}” has several {kind}s: {', '.join(there)}.", f"Choose one of them as the {kind}.")
+    raise UserError(f"“{name}” has several {kind}s: {_listed(there)}.", f"Choose one of them as the {kind}.")
 
 
-def _configured(config: dict[str, Any], paths: list[str]) -> dict[str, list[str]]:
+def _listed(names: list[str]) -> str:
+    shown = ", ".join(names)
+    return shown if len(shown) <= LONGEST_LIST else shown[:LONGEST_LIST] + " …"
+
+
+def _configured(config: dict[str, Any], paths: set[str]) -> dict[str, list[str]]:
     files, folder = config.get("data_files"), config.get("data_dir")
     if files is None:
         inside = [p for p in paths if folder and p.startswith(f"{str(folder).strip('/')}/")]
-        return _by_name(inside)
+        return _by_name(sorted(inside))
     if isinstance(files, list) and files and isinstance(files[0], dict):
         wanted = {str(entry.get("split", "train")): entry.get("path", []) for entry in files}
     elif isinstance(files, dict):
@@ -84,17 +96,43 @@ def _configured(config: dict[str, Any], paths: list[str]) -> dict[str, list[str]
     return {split: files for split, files in found.items() if files}
 
 
-def _matching(patterns: Any, prefix: str, paths: list[str]) -> list[str]:
-    patterns = [patterns] if isinstance(patterns, str) else list(patterns)
-    regexes = [re.compile(_regex(prefix + str(pattern).removeprefix("./"))) for pattern in patterns]
-    return sorted(path for path in paths if _format(path) and any(r.fullmatch(path) for r in regexes))
+def _matching(patterns: Any, prefix: str, paths: set[str]) -> list[str]:
+    patterns = patterns if isinstance(patterns, list) else [patterns]
+    wanted = {prefix + str(pattern).removeprefix("./") for pattern in patterns}
+    found = wanted & paths
+    for glob in wanted - found:
+        if wild := WILD.search(glob):
+            start, parts = glob[: wild.start()], glob.split("/")
+            found |= {path for path in paths if path.startswith(start) and _fits(path.split("/"), parts)}
+    return sorted(found)
 
 
-def _regex(pattern: str) -> str:
-    """A glob where * stays in a folder and ** does not."""
-    parts = re.split(r"(\*\*/?|\*)", pattern)
-    inside = {"*": "[^/]*", "**": ".*", "**/": "(?:.*/)?"}
-    return "".join(inside.get(part) or re.escape(part).replace(r"\?", "[^/]") for part in parts)
+def _fits(folders: list[str], glob: list[str]) -> bool:
+    """Whether a path is one of a glob where * stays in a folder and ** stands for any folders.
+
+    Part by part, never back: as one regular expression a hostile glob takes for ever.
+    """
+    places = {0}  # how many parts of the glob may be used up so far
+    for number, part in enumerate(folders):
+        last = number == len(folders) - 1
+        reached = set()
+        for place in _skipping(places, glob):
+            if place < len(glob) and glob[place] == "**":
+                reached.add(place + 1 if last and place + 1 == len(glob) else place)
+            elif place < len(glob) and fnmatchcase(part, glob[place]):
+                reached.add(place + 1)
+        places = reached
+    return len(glob) in places
+
+
+def _skipping(places: set[int], glob: list[str]) -> set[int]:
+    """With the places that are reached when ** stands for no folder."""
+    found = set(places)
+    for place in places:
+        while place < len(glob) and glob[place] == "**":
+            place += 1
+            found.add(place)
+    return found
 
 
 def _format(path: str) -> str | None:

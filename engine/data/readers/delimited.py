@@ -10,21 +10,29 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import pyarrow as pa
 
 from engine.data.readers.header import looks_like_header
-from engine.data.readers.stream import BATCH_BYTES, BATCH_ROWS, Stream, checked_names
-from engine.data.readers.text_files import checked_encoding, encoding_note, encoding_of, open_text, undecodable
+from engine.data.readers.stream import BATCH_BYTES, BATCH_ROWS, Stream, check_columns, check_rows, checked_names
+from engine.data.readers.text_files import (
+    MAX_LINE,
+    checked_encoding,
+    encoding_note,
+    encoding_of,
+    open_text,
+    undecodable,
+)
 from engine.errors import UserError
 
 DELIMITERS = (",", "\t", ";", "|")
 NAMES = {",": "comma", "\t": "tab", ";": "semicolon", "|": "vertical bar", None: "none"}
+NO_DELIMITERS = '"\r\n\0'
 NO_DELIMITER = "\x1f"  # a character that text does not hold: one column
 SAMPLE_ROWS = 200
 INSPECTED_BYTES = 8 * 1024**2
-MAX_CELL = 256 * 1024**2
+SAMPLE_CHARACTERS = 4 * 1024**2
 MISSING = frozenset({"nan", "NaN", "NAN", "#N/A", "<NA>"})
 MISSING_NOTE = "{n} cells that say NaN or #N/A are read as missing."
 
@@ -40,20 +48,41 @@ class Dialect:
 
     def rows(self, path: Path) -> Iterator[tuple[int, list[str]]]:
         """(line number where the row ends, cells); blank lines are left out."""
-        csv.field_size_limit(MAX_CELL)
+        csv.field_size_limit(MAX_LINE)
         with open_text(path, self.encoding) as file:
+            lines = _RowLines(file)
             reader = csv.reader(
-                file,
+                lines,
                 delimiter=self.delimiter or NO_DELIMITER,
                 quoting=csv.QUOTE_MINIMAL if self.quoted else csv.QUOTE_NONE,
                 strict=self.quoted,
             )
             try:
                 for row in reader:
+                    lines.left = MAX_LINE
                     if len(row) > 1 or (row and row[0].strip()):
                         yield reader.line_num, row
             except csv.Error as error:
                 raise _BadLine(reader.line_num, str(error)) from error
+
+
+class _RowLines:
+    """Lines for the csv module, which holds those of a row: `left` is how many characters the row may still have."""
+
+    def __init__(self, file: IO[str]) -> None:
+        self._file, self.left = file, MAX_LINE
+
+    def __iter__(self) -> "_RowLines":
+        return self
+
+    def __next__(self) -> str:
+        line = self._file.readline(self.left + 1)
+        self.left -= len(line)
+        if self.left < 0:
+            raise csv.Error(f"the row has more than {MAX_LINE:,} characters")
+        if not line:
+            raise StopIteration
+        return line
 
 
 class _BadLine(Exception):
@@ -153,6 +182,7 @@ def _checked(path: Path, name: str, dialect: Dialect) -> tuple[int, int]:
         for line, row in dialect.rows(path):
             width = width or len(row)
             rows += 1
+            check_rows(rows)
             if len(row) != width:
                 first_bad = first_bad if bad else (line, len(row))
                 bad += 1
@@ -173,8 +203,9 @@ def _checked(path: Path, name: str, dialect: Dialect) -> tuple[int, int]:
 
 def _quotes_cells(path: Path, plain: Dialect) -> bool:
     """Whether more cells are quoted as a whole than begin with a quote that is part of the text."""
-    quoted = [cell.endswith('"') and len(cell) > 1 for _, row in plain.rows(path) for cell in row if cell[:1] == '"']
-    return sum(quoted) > len(quoted) / 2
+    cells = (cell for _, row in plain.rows(path) for cell in row if cell[:1] == '"')
+    found = Counter(cell.endswith('"') and len(cell) > 1 for cell in cells)
+    return found[True] > found[False]
 
 
 def _dialect(path: Path, name: str, encoding: str, options: dict[str, Any]) -> Dialect:
@@ -182,20 +213,24 @@ def _dialect(path: Path, name: str, encoding: str, options: dict[str, Any]) -> D
     delimiter = options.get("delimiter", "")
     if delimiter == "":
         delimiter = _delimiter(path, encoding, DELIMITERS if not tabs else ("\t", *DELIMITERS))
-    elif delimiter is not None and len(delimiter) != 1:
+    elif delimiter is not None and (len(delimiter) != 1 or delimiter in NO_DELIMITERS):
         raise UserError(f"A delimiter is one character, not {delimiter!r}.", "Choose comma, tab, semicolon or another.")
     header = options.get("header")
     if header is None:
-        header = looks_like_header(_sample(path, Dialect(encoding, delimiter, False)))
+        sample = _sample(path, Dialect(encoding, delimiter, False))
+        check_columns(len(sample[0]) if sample else 0)
+        header = looks_like_header(sample)
     return Dialect(encoding, delimiter, bool(header))
 
 
 def _sample(path: Path, dialect: Dialect) -> list[list[str]]:
     rows: list[list[str]] = []
+    size = 0
     try:
         for _, row in dialect.rows(path):
             rows.append(row)
-            if len(rows) == SAMPLE_ROWS:
+            size += len(row) + sum(map(len, row))
+            if len(rows) == SAMPLE_ROWS or size > SAMPLE_CHARACTERS:
                 break
     except _BadLine:  # what was read before it is enough for a guess; the check reports the line
         pass

@@ -16,11 +16,13 @@ from engine.data.feedback_dataset import SCHEMA_FILE, TABLE_FILE, DatasetSchema,
 from engine.data.fields import Field
 from engine.data.layout import EXTERNAL_ID, FIELD, METADATA, RECORD_ID
 from engine.data.profile import PROFILE_FILE, profile
-from engine.data.readers.stream import Stream
+from engine.data.readers.stream import Stream, check_rows
 from engine.data.roles import derived_for, guess_roles
 from engine.errors import UserError
 from engine.runs.events import Report
 
+MAX_NOTES = 30
+MAX_BYTES = 8 * 1024**3  # of rows, as they are stored
 NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
@@ -65,10 +67,15 @@ def _is_value(kind: pa.DataType) -> bool:
 
 
 @contextmanager
-def room_on_disk() -> Iterator[None]:
-    """A full disk, met while downloading, unpacking or writing, as a sentence."""
+def room() -> Iterator[None]:
+    """A full disk, met while downloading, unpacking or writing, or too little memory, as a sentence."""
     try:
         yield
+    except MemoryError as error:
+        raise UserError(
+            "Reading this dataset takes more memory than there is.",
+            "Save it as JSON Lines or Parquet with smaller rows, or load a smaller part of the data.",
+        ) from error
     except OSError as error:
         if error.errno not in NO_ROOM:
             raise
@@ -80,8 +87,20 @@ def room_on_disk() -> Iterator[None]:
 
 def in_memory(reading: Reading) -> FeedbackDataset:
     """The dataset, held in memory. Raises UserError when there is no row."""
-    table = pa.Table.from_batches(reading.open(), schema=reading.arrow_schema)
+    table = pa.Table.from_batches(_counted(reading), schema=reading.arrow_schema)
     return _described(reading, table)
+
+
+def _counted(reading: Reading) -> Iterator[pa.RecordBatch]:
+    """The batches. Raises UserError when they are more than a machine should hold: a short file may unfold to much."""
+    check_rows(reading.stream.rows or 0)
+    rows = size = 0
+    for batch in reading.open():
+        rows, size = rows + len(batch), size + batch.nbytes
+        check_rows(rows)
+        if size > MAX_BYTES:
+            raise UserError(f"The data unpacks to more than {MAX_BYTES // 1024**3} GB.", "Load a smaller part of it.")
+        yield batch
 
 
 def write(reading: Reading, folder: Path, report: Report) -> FeedbackDataset:
@@ -115,20 +134,25 @@ def _write_rows(reading: Reading, path: Path, report: Report) -> None:
     report.stage("reading")
     done = 0
     with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, reading.arrow_schema) as writer:
-        for batch in reading.open():
+        for batch in _counted(reading):
             writer.write_batch(batch)
             done += len(batch)
             report.progress(done, reading.stream.rows)
 
 
+def _few(notes: list[str]) -> list[str]:
+    left = len(notes) - MAX_NOTES
+    return notes if left <= 1 else [*notes[:MAX_NOTES], f"There are {left:,} more notes like these."]
+
+
 def _described(reading: Reading, table: pa.Table) -> FeedbackDataset:
     if not len(table):
         raise UserError(
-            "The data has no rows.", f"Its columns are: {', '.join(reading.stream.schema.names) or 'none'}."
+            "The data has no rows.", f"Its columns are: {', '.join(reading.stream.schema.names) or 'none':.500}."
         )
     schema = reading.schema
     if reading.derive:
         roles = guess_roles(FeedbackDataset.from_arrow(schema, table))
         schema.derived = [derived_for(role) for role in roles if role.is_target]
-    schema.notes = list(dict.fromkeys([*schema.notes, *reading.stream.all_notes()]))
+    schema.notes = _few(list(dict.fromkeys([*schema.notes, *reading.stream.all_notes()])))
     return FeedbackDataset.from_arrow(schema, table)

@@ -1,18 +1,21 @@
 """A folder, a zip or a Hub dataset as one thing: names of files, and a way to get one. Decides who reads it."""
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from os.path import commonprefix
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from engine.data.readers.argilla_rows import fitting
 from engine.data.readers.argilla_v1 import SETTINGS_FILES, read_v1, v1_schema
-from engine.data.readers.argilla_v2 import RECORDS_FILE, SETTINGS_FILE, flat_record, read_v2, v2_schema
+from engine.data.readers.argilla_v2 import RECORDS_FILE, SETTINGS_FILE, flat_record, has_statuses, read_v2, v2_schema
 from engine.data.readers.data_files import Layout, chosen, layout_of
 from engine.data.readers.formats import read_file
-from engine.data.readers.json_files import objects_in, stream_of_objects
+from engine.data.readers.json_files import json_objects_of, stream_of_objects
 from engine.data.readers.reading import Reading, plain
+from engine.data.readers.settings_text import MAX_CHARACTERS
 from engine.data.readers.stream import Stream, concatenated
+from engine.data.readers.text_files import encoding_of, undecodable
 from engine.errors import UserError
 
 NO_STATUS_NOTE = "This export (records.json) says no status per answer; all are read as submitted."
@@ -28,9 +31,11 @@ class Repository:
     notes: list[str] = field(default_factory=list)
 
     def text(self, path: str) -> str | None:
+        """A settings file or a README, as far as one is read; None when there is none."""
         if path not in self.paths:
             return None
-        return self.fetch(path).read_text(encoding="utf-8-sig", errors="replace")
+        with self.fetch(path).open(encoding="utf-8-sig", errors="replace") as file:
+            return file.read(MAX_CHARACTERS + 1)
 
     def below(self, folder: str) -> "Repository":
         """The part in one folder."""
@@ -49,10 +54,8 @@ def rooted(repository: Repository) -> Repository:
         depth = 2 if marker.endswith(SETTINGS_FILE) else 1
         folder = "/".join(marker.split("/")[:-depth])
         return repository.below(folder) if folder else repository
-    tops = {p.split("/")[0] for p in repository.paths}
-    if len(tops) == 1 and all("/" in p for p in repository.paths):
-        return rooted(repository.below(tops.pop()))
-    return repository
+    folder = "/".join(commonprefix([p.split("/")[:-1] for p in repository.paths]))
+    return repository.below(folder) if folder else repository
 
 
 def read_repository(
@@ -86,7 +89,7 @@ def read_repository(
 def _listed(paths: list[str], most: int = 8) -> str:
     paths = [path for path in paths if not path.startswith(".")]
     more = f" and {len(paths) - most:,} more" if len(paths) > most else ""
-    return ", ".join(paths[:most]) + more if paths else "nothing"
+    return ", ".join(f"{path:.60}" for path in paths[:most]) + more if paths else "nothing"
 
 
 def _stream(repository: Repository, path: str, options: dict[str, Any]) -> Stream:
@@ -94,22 +97,20 @@ def _stream(repository: Repository, path: str, options: dict[str, Any]) -> Strea
 
 
 def _read_records_json(repository: Repository, settings: str) -> Reading:
-    text = repository.text(RECORDS_FILE)
-    if text is None:
+    if RECORDS_FILE not in repository.paths:
         raise UserError(
             f"“{repository.name}” has the settings of an Argilla dataset, but no records.",
             "Export it again with its records (with_records=True).",
         )
+    path = repository.fetch(RECORDS_FILE)
     try:
-        records = objects_in(json.loads(text), RECORDS_FILE)
-    except json.JSONDecodeError as error:
-        raise UserError(
-            f"“records.json” is not JSON at line {error.lineno}: {error.msg}.", "Export it again."
-        ) from error
-    rows = [flat_record(record) for record in records]
-    stream = stream_of_objects(lambda: iter(rows), "argilla records.json", "utf-8")
+        records = json_objects_of(path, RECORDS_FILE, encoding_of(path, RECORDS_FILE))
+    except UnicodeError as error:
+        raise undecodable(path, RECORDS_FILE, encoding_of(path, RECORDS_FILE)) from error
+    with fitting():
+        told = all(has_statuses(record) for record in records())
+    stream = stream_of_objects(lambda: map(flat_record, records()), "argilla records.json", "utf-8")
     reading = read_v2(v2_schema(settings, repository.name), stream)
-    answers = (answer for record in records for given in (record.get("responses") or {}).values() for answer in given)
-    if any("status" not in answer for answer in answers):
+    if not told:
         reading.schema.notes.append(NO_STATUS_NOTE)
     return reading

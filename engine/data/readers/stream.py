@@ -1,8 +1,9 @@
 """What every file format is read into: named columns, a batch at a time. Knows no dataset, no question.
 
-A reader gives a `Stream`; engine/data/readers/plain.py and the Argilla readers turn it into a dataset's rows.
+A reader gives a `Stream`; reading.py and the Argilla readers turn it into a dataset's rows.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,6 +15,8 @@ from engine.errors import UserError
 BATCH_ROWS = 10_000
 BATCH_BYTES = 16 * 1024**2  # a batch ends here too, so that huge cells do not pile up
 MAX_COLUMNS = 1000
+MAX_ROWS = 10_000_000  # the profile and the guesses hold some bytes of every row
+LONGEST_NAME = 200
 
 OpenBatches = Callable[[], Iterator[pa.RecordBatch]]
 
@@ -43,27 +46,52 @@ class Stream:
         return [*self.notes, *(sentence.format(n=f"{n:,}") for sentence, n in self.counts.items())]
 
 
-def checked_names(names: list[str], notes: list[str]) -> list[str]:
-    """Column names that are distinct and not empty; every change is a note. Raises UserError for too many columns."""
-    if len(names) > MAX_COLUMNS:
+def check_columns(n: int) -> None:
+    """Raises UserError for more columns than can be read."""
+    if n > MAX_COLUMNS:
         raise UserError(
-            f"The data has {len(names):,} columns; at most {MAX_COLUMNS:,} can be read.",
+            f"The data has {n:,} columns; at most {MAX_COLUMNS:,} can be read.",
             "Keep the columns with the texts and the labels, and load it again.",
         )
-    taken = {name.strip() for name in names}
-    result: list[str] = []
-    for number, name in enumerate(names, 1):
-        wanted = name.strip() or f"column_{number}"
-        if not name.strip():
+
+
+def check_rows(n: int) -> None:
+    """Raises UserError for more rows than can be read."""
+    if n > MAX_ROWS:
+        raise UserError(
+            f"The data has more than {MAX_ROWS:,} rows, which is the most that can be read.",
+            "Load a part of it: a model learns little from the rest.",
+        )
+
+
+def checked_names(names: list[str], notes: list[str]) -> list[str]:
+    """Column names that are distinct, not empty and not too long to show; every change is a note.
+
+    Raises UserError for too many columns.
+    """
+    check_columns(len(names))
+    given = [_shortened(name.strip(), number, notes) for number, name in enumerate(names, 1)]
+    taken, result, again = set(given), set(), Counter()
+    for number, name in enumerate(given, 1):
+        wanted = name or f"column_{number}"
+        if not name:
             notes.append(f"Column {number} has no name; it is called “{wanted}” here.")
-        free, again = wanted, 1
-        while free in result or (free != name.strip() and free in taken):
-            again += 1
-            free = f"{wanted}_{again}"
-        if again > 1:
+        free = wanted
+        while free in result or (free != name and free in taken):
+            again[wanted] += 1
+            free = f"{wanted}_{again[wanted] + 1}"
+        if free != wanted:
             notes.append(f"The name “{wanted}” stands more than once; column {number} is called “{free}” here.")
-        result.append(free)
-    return result
+        result.add(free)
+        given[number - 1] = free
+    return given
+
+
+def _shortened(name: str, number: int, notes: list[str]) -> str:
+    if len(name) <= LONGEST_NAME:
+        return name
+    notes.append(f"The name of column {number} has {len(name):,} characters; only the first {LONGEST_NAME} are kept.")
+    return name[:LONGEST_NAME]
 
 
 def concatenated(streams: list[Stream]) -> Stream:
@@ -73,6 +101,7 @@ def concatenated(streams: list[Stream]) -> Stream:
     schema = streams[0].schema
     for stream in streams[1:]:
         schema = _common(schema, stream.schema)
+        check_columns(len(schema))
 
     def batches() -> Iterator[pa.RecordBatch]:
         for stream in streams:

@@ -1,12 +1,14 @@
 """Text files of unknown encoding: which one it is, and whether it is text at all. For all readers of text formats."""
 
 import codecs
+from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
 from engine.errors import UserError
 
 CHUNK = 1024 * 1024
+MAX_LINE = 16 * 1024**2  # characters: what is held whole, and takes many times as much when it is values
 SAMPLE = 64 * 1024
 BOMS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
@@ -71,6 +73,19 @@ def open_text(path: Path, encoding: str) -> IO[str]:
     return path.open("r", encoding=encoding, newline="")
 
 
+def lines_of(file: IO[str], name: str) -> Iterator[str]:
+    """The lines with their ends. Raises UserError for one that is too long to be held."""
+    number = 0
+    while line := file.readline(MAX_LINE + 1):
+        number += 1
+        if len(line) > MAX_LINE:
+            raise UserError(
+                f"“{name}”: line {number} has more than {MAX_LINE:,} characters, which is too much for one row.",
+                "Check that each row is on a line of its own, or cut its texts.",
+            )
+        yield line
+
+
 def start_of(path: Path, encoding: str, characters: int = SAMPLE) -> str:
     """The beginning of the file as text, for guesses: bytes that do not fit are replaced."""
     with path.open("r", encoding=encoding, errors="replace") as file:
@@ -80,10 +95,12 @@ def start_of(path: Path, encoding: str, characters: int = SAMPLE) -> str:
 def checked_encoding(encoding: str) -> str:
     """The name of an encoding that someone typed. Raises UserError for an unknown one."""
     try:
+        "".encode(encoding)  # codecs such as base64 have names too, but are not for text
         return codecs.lookup(encoding).name
-    except LookupError as error:
+    except (LookupError, ValueError) as error:
         raise UserError(
-            f"There is no encoding named {encoding!r}.", "Write for example utf-8, utf-16, windows-1252 or shift_jis."
+            f"There is no encoding named {encoding[:40]!r}.",
+            "Write for example utf-8, utf-16, windows-1252 or shift_jis.",
         ) from error
 
 
