@@ -22,7 +22,9 @@ class Context:
     def of(cls, settings: Settings, *, sign_in: bool) -> "Context":
         """The context of a page with these settings."""
         uploads, limits = Uploads(settings.data_root / "uploads"), RateLimits(strict=settings.on_space)
-        return cls(settings, Supervisor(settings), Access(settings), uploads, limits, sign_in)
+        supervisor = Supervisor(settings)
+        supervisor.queue.keep_going()
+        return cls(settings, supervisor, Access(settings), uploads, limits, sign_in)
 
 
 @dataclass(frozen=True)

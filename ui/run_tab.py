@@ -102,7 +102,9 @@ class RunTab(Tab):
             self.group: gr.Column(visible=True),
             self.bar: progress(status),
             self.keep: gr.Button(text.STOP_KEEP, visible=status.live, interactive=status.stage == "training"),
-            self.cancel: gr.Button(text.CANCEL, visible=status.live, interactive=status.state == "running"),
+            self.cancel: gr.Button(
+                text.CANCEL, visible=status.live, interactive=status.state == "running" or bool(status.ahead)
+            ),
             self.row: gr.Row(visible=bool(history)),
             **dict(zip(self.plots, plots, strict=True)),
             self.details: gr.Accordion(open=status.state != "finished"),

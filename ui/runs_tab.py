@@ -13,6 +13,7 @@ from ui.people import Context
 from ui.shell import Asked, Shell, Tab, Updates, problem_box
 
 SHOWN_RUNS = 100
+UP, OUT = "up", "out"  # what a button of a waiting run asks for
 
 
 class RunsTab(Tab):
@@ -30,7 +31,8 @@ class RunsTab(Tab):
             self.table = gr.HTML(js_on_load=markup.REPORT_CLICKS, elem_id="runs-table")
         self.outputs = [self.heading, self.problem, self.confirm, self.question, self.table]
         self.table.click(self._pressed, None, [self.chosen_input()], queue=False, api_visibility="private")
-        self.shell.listen(self.chosen.change, self.ask, [self.chosen], self.outputs, self.problem)
+        asked = [*self.outputs, self.chosen]
+        self.shell.listen(self.chosen.change, self.ask, [self.chosen], asked, self.problem)
         self.shell.listen(self.delete.click, self.delete_run, [self.chosen], [*self.outputs, self.chosen], self.problem)
         self.shell.listen(self.keep.click, self.keep_run, [], [*self.outputs, self.chosen], self.problem)
 
@@ -43,9 +45,15 @@ class RunsTab(Tab):
     def _pressed(event: gr.EventData) -> str:
         return str(event.value)
 
-    def ask(self, _asked: Asked, run_id: str) -> Updates:
+    def ask(self, asked: Asked, pressed: str) -> Updates:
+        """What a button of the table asks for: a place in the queue at once, a deletion once more."""
+        verb, _, run_id = pressed.rpartition(" ")
         if not run_id:
             return {self.confirm: gr.Row(visible=False)}
+        if verb:
+            supervisor = self.context.supervisor
+            {UP: supervisor.queue.move_up, OUT: supervisor.stop}[verb](run_id)
+            return {self.chosen: ""} | self.show(asked.address) | self.shell.watch()
         spec = self.context.supervisor.run(run_id).spec
         return {
             self.confirm: gr.Row(visible=True),
@@ -82,6 +90,10 @@ class RunsTab(Tab):
         return markup.table(headers, rows, numbers=(5, 6), caption=more, stack=True)
 
     def _buttons(self, run: RunSummary) -> markup.Raw:
+        ahead = self.context.supervisor.status(run.id).ahead if run.state == "waiting" else None
+        if ahead:
+            up = markup.button(text.MOVE_UP, f"{UP} {run.id}") if ahead > 1 else ""
+            return markup.Raw(up + " " + markup.button(text.TAKE_OUT, f"{OUT} {run.id}"))
         again = again_query(self.context.supervisor.run(run.id).spec)
         return markup.Raw(markup.link(text.USE_AGAIN, f"./?{again}") + " " + markup.button(text.DELETE, run.id))
 
@@ -90,6 +102,7 @@ class RunsTab(Tab):
         if run.state in ("running", "waiting"):
             status = self.context.supervisor.status(run.id)
             state += f" {sentences.percent(status.fraction)}" if status.fraction is not None else ""
+            state = text.IN_QUEUE.format(runs=sentences.plural(status.ahead, "run")) if status.ahead else state
         framework = FRAMEWORKS[run.framework].label if run.framework in FRAMEWORKS else run.framework
         return [
             markup.link(run.title or framework, f"run?id={run.id}"),

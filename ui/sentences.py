@@ -270,11 +270,15 @@ def started(then: float, now: float, by: str) -> str:
 
 
 def stage(status: JobStatus) -> str:
+    if status.ahead:
+        return text.QUEUED.format(runs=plural(status.ahead, "run"))
     return text.STAGES.get(status.stage, status.stage.capitalize() or "Starting") + " …"
 
 
 def running(status: JobStatus) -> str:
     """epoch 1.2 · step 214 of 388 · 0:41 left"""
+    if status.ahead:
+        return ""
     parts = [f"epoch {status.epoch:.2g}"] if status.epoch else []
     if status.total:
         parts.append(f"step {status.step:,} of {status.total:,}")

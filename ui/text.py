@@ -208,6 +208,7 @@ AS_PYTHON = "Show as Python"
 AS_RUN_FILE = "Save as a run file"
 AS_RUN_FILE_BELOW = "Train the same in a terminal: python -m engine train run.json. A data file must lie beside it."
 CLOSE_THIS_TAB = "You can close this tab. The run goes on, and this page finds it again."
+QUEUED = "Waiting until {runs} before it ended"
 STAGES = {
     "preparing": "Preparing the rows",
     "loading": "Loading the base model",
@@ -337,6 +338,8 @@ NO_RUNS_LINK = "Train the first model"
 MORE_RUNS = "{n} older runs are not listed."
 USE_AGAIN = "Use settings again"
 DELETE = "Delete"
+MOVE_UP, TAKE_OUT = "Move up", "Take out"
+IN_QUEUE = "waiting, {runs} before it"
 DELETE_ASK = "Delete “{title}” with its model? This cannot be undone."
 DELETE_FOR_GOOD = "Delete for good"
 KEEP = "Keep it"

@@ -66,6 +66,7 @@ class Framework(ABC):
     library_name: ClassVar[str]  # the Hub's name for the library, for the model card
     needs_gpu: ClassVar[bool] = False
     needs_network: ClassVar[bool] = False  # its train and predict workers are not told to stay offline
+    trains_elsewhere: ClassVar[bool] = False  # this machine only waits, so its runs do not queue for it
     secrets: ClassVar[tuple[str, ...]] = ()  # environment variables that its library reads a key from
     overlays: ClassVar[dict[str, str]] = {}  # task → overlay whose packages come first (engine/frameworks/overlays.py)
     notice: ClassVar[str] = ""  # what a person should know before choosing it

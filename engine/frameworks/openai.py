@@ -42,6 +42,7 @@ class OpenAI(Framework):
     base_models: ClassVar[dict[str, tuple[SuggestedModel, ...]]] = dict.fromkeys(configs, SUGGESTED)
     library_name: ClassVar[str] = "openai"
     needs_network: ClassVar[bool] = True
+    trains_elsewhere: ClassVar[bool] = True
     secrets: ClassVar[tuple[str, ...]] = (KEY,)
     exports_rows: ClassVar[bool] = True
     bases_at_hub: ClassVar[bool] = False

@@ -39,6 +39,7 @@ class JobStatus:
     total: int | None = None
     epoch: float | None = None
     eta_seconds: float | None = None
+    ahead: int | None = None  # runs that have their turn before this one, while it waits for its own
     started: float | None = None
     ended: float | None = None
     message: str = ""
@@ -128,6 +129,13 @@ def status(folder: Path) -> JobStatus:
         result.ended = events[-1]["ts"] if events else None
         result.message, result.hint = _how_it_ended(folder)
     return result
+
+
+def is_at_work(folder: Path) -> bool:
+    """Whether a worker has this folder's lock, or was just started and is about to take it. Reads no events."""
+    if locks.holder(folder / "lock") is not None:
+        return True
+    return (folder / "log.txt").is_file() and not (folder / "events.jsonl").is_file() and _age(folder) < START_GRACE
 
 
 def _apply(result: JobStatus, event: dict[str, Any]) -> None:

@@ -38,6 +38,7 @@ def run_file(path: Path, settings: Settings) -> int:
             _follow(settings.data_root / "fetches" / fetch_id, f"base model {spec.base_model}")
         run_dir = supervisor.run(supervisor.start(spec))
         print(f"run {run_dir.id}", flush=True)
+        _wait_for_its_turn(supervisor, run_dir.id)
         _follow(run_dir.path, spec.framework)
     except UserError as error:
         print(error)
@@ -63,6 +64,19 @@ def _with_dataset(spec: RunSpec, path: Path, supervisor: Supervisor) -> RunSpec:
     _follow(supervisor.dataset_folder(dataset_id), "dataset")
     name = supervisor.dataset(dataset_id).name
     return spec.model_copy(update={"dataset": spec.dataset | {"id": dataset_id, "name": name}})
+
+
+def _wait_for_its_turn(supervisor: Supervisor, run_id: str) -> None:
+    """Until the runs before it have ended; Ctrl-C takes it out of the queue."""
+    try:
+        if supervisor.status(run_id).ahead:
+            print(f"waiting for {supervisor.status(run_id).ahead} other run(s)", flush=True)
+        while supervisor.status(run_id).ahead:
+            time.sleep(POLL_SECONDS)
+            supervisor.queue.advance()
+    except KeyboardInterrupt:
+        supervisor.stop(run_id)
+        raise UserError("Stopped while it waited for its turn.") from None
 
 
 def _follow(folder: Path, what: str) -> None:

@@ -7,7 +7,6 @@ import hashlib
 import json
 import secrets
 import shutil
-import threading
 import time
 from collections import deque
 from dataclasses import replace
@@ -15,8 +14,6 @@ from pathlib import Path
 from typing import Any
 
 from engine import trust
-from engine.data.examples import EXAMPLES, example_by_name
-from engine.data.feedback_dataset import SCHEMA_FILE, FeedbackDataset
 from engine.errors import UserError
 from engine.frameworks import base_models
 from engine.frameworks.framework import Framework, SuggestedModel
@@ -27,96 +24,35 @@ from engine.prediction.client import PredictClient
 from engine.redaction import remember
 from engine.registry import FRAMEWORKS
 from engine.runs import job
-from engine.runs.events import read_events
+from engine.runs.dataset_folders import REQUEST, DatasetFolders
+from engine.runs.events import EventWriter, read_events
 from engine.runs.job import JobStatus
+from engine.runs.queue import RunQueue
 from engine.runs.readiness import Readiness, RowsCheck, check_rows, readiness
 from engine.runs.run_directory import RunDirectory, RunSpec, write_text
 from engine.runs.store import RunStore, RunSummary
 from engine.runs.work import export_rows
 from engine.settings import Settings
 from engine.trust import RemoteCode
-from engine.uploads import keep_copy
 
-REQUEST = "request.json"
 CHECKED_HERE = 20_000  # records
 CHECKS_KEPT = 16  # results of check_rows: numbers and sentences only
 RUN_MODEL = "model"
-EXAMPLE_ID = "example-"  # how the ids of examples that everybody sees begin
 
 
-class Supervisor:
+class Supervisor(DatasetFolders):
     """Starts workers and tells what became of them. One per page process."""
 
     def __init__(self, settings: Settings) -> None:
-        self.settings = settings
-        for folder in (settings.datasets_dir, settings.runs_dir, self._fetches):
+        super().__init__(settings)
+        for folder in (settings.runs_dir, self._fetches):
             folder.mkdir(parents=True, exist_ok=True)
         self.store = RunStore(settings.data_root / "runs.db")
         self.predictor = PredictClient()
-        self._reading_example = threading.Lock()
+        self.queue = RunQueue(settings.data_root / "queue", settings.runs_dir, self._spawn)
         self._checked: dict[str, RowsCheck] = {}
         self._secrets: dict[str, str] = {}
         remember(settings.hf_token, *settings.provider_keys.values())
-
-    # ---- datasets ---------------------------------------------------------------------------------------------------
-
-    def import_dataset(self, source: dict[str, Any], token: str | None = None) -> str:
-        """Start reading `source`; returns the new dataset's id at once. An uploaded file is kept beside its dataset."""
-        check_no_secret(source)
-        dataset_id = time.strftime("%Y%m%d-%H%M%S", time.gmtime()) + "-" + secrets.token_hex(3)
-        folder = self.settings.datasets_dir / dataset_id
-        folder.mkdir()
-        self._read(source, folder, token)
-        return dataset_id
-
-    def _read(self, source: dict[str, Any], folder: Path, token: str | None = None) -> None:
-        if source["kind"] == "file":
-            source = source | {"path": str(keep_copy(Path(source["path"]), folder / "source", source.get("name")))}
-        write_text(folder / REQUEST, json.dumps({"source": source}, ensure_ascii=False))
-        job.spawn("import", folder, secret={"token": token} if token else None, offline=source["kind"] != "hub")
-
-    def shown_example(self, name: str | None = None) -> str:
-        """The id of the copy of a bundled example that everybody may look at: read when it is first asked for."""
-        name = example_by_name(name).name
-        folder = self.settings.datasets_dir / (EXAMPLE_ID + name)
-        with self._reading_example:
-            folder.mkdir(exist_ok=True)
-            if not (folder / REQUEST).is_file() or job.status(folder).state in ("failed", "interrupted"):
-                (folder / "events.jsonl").unlink(missing_ok=True)
-                self._read({"kind": "example", "name": name}, folder)
-        return folder.name
-
-    @staticmethod
-    def is_shown_example(dataset_id: str) -> bool:
-        """Whether a dataset is open to everybody who can open the page."""
-        return dataset_id in {EXAMPLE_ID + name for name in EXAMPLES}
-
-    def dataset_folder(self, dataset_id: str) -> Path:
-        return inside(self.settings.datasets_dir, dataset_id)
-
-    def dataset_status(self, dataset_id: str) -> JobStatus:
-        return job.status(self.dataset_folder(dataset_id))
-
-    def dataset(self, dataset_id: str) -> FeedbackDataset:
-        """The imported dataset, memory-mapped."""
-        return FeedbackDataset.load(self.dataset_folder(dataset_id))
-
-    def dataset_source(self, dataset_id: str) -> dict[str, Any]:
-        """What `import_dataset` was asked to read."""
-        return json.loads((self.dataset_folder(dataset_id) / REQUEST).read_text(encoding="utf-8"))["source"]
-
-    def profile(self, dataset_id: str) -> dict[str, Any]:
-        """profile.json of an imported dataset: counts, histograms, duplicates."""
-        return json.loads((self.dataset_folder(dataset_id) / "profile.json").read_text(encoding="utf-8"))
-
-    def datasets(self) -> list[str]:
-        """Ids of the datasets that can be opened, newest first."""
-        folders = sorted(self.settings.datasets_dir.iterdir(), reverse=True)
-        return [f.name for f in folders if (f / SCHEMA_FILE).is_file() and not f.is_symlink()]
-
-    def delete_dataset(self, dataset_id: str) -> None:
-        job.stop(self.dataset_folder(dataset_id))
-        shutil.rmtree(self.dataset_folder(dataset_id))
 
     # ---- base models ------------------------------------------------------------------------------------------------
 
@@ -236,21 +172,27 @@ class Supervisor:
         return chosen.remote_models(self.secrets_of(chosen), config or {})
 
     def start(self, spec: RunSpec) -> str:
-        """Start a run; returns its id at once."""
+        """Start a run, or let it wait until those before it have ended; returns its id at once."""
         check_no_secret(spec.model_dump())
         framework = FRAMEWORKS[spec.framework]
-        overlay = framework.overlays.get(spec.task["task"])
         with trust.running(spec.remote_code):
             framework.locate_base(spec.base_model)  # raises for code that nobody has approved
-        run_dir = RunDirectory.create(self.settings.runs_dir, spec)
-        job.spawn(
-            "train",
-            run_dir.path,
-            secret=self.secrets_of(framework),
-            offline=not framework.needs_network,
-            overlay=overlay,
-        )
-        return run_dir.id
+        run_id = RunDirectory.create(self.settings.runs_dir, spec).id
+        if framework.trains_elsewhere:
+            self._spawn(run_id)
+        else:
+            self.queue.add(run_id)
+        return run_id
+
+    def _spawn(self, run_id: str) -> None:
+        """Start a run's worker; what keeps it from starting is told as the run's end."""
+        run_dir = self.run(run_id)
+        framework, task = FRAMEWORKS[run_dir.spec.framework], run_dir.spec.task["task"]
+        overlay, keys = framework.overlays.get(task), self.secrets_of(framework)
+        try:
+            job.spawn("train", run_dir.path, secret=keys, offline=not framework.needs_network, overlay=overlay)
+        except UserError as error:
+            EventWriter(run_dir.events_file).write("failed", message=error.message, hint=error.hint)
 
     def keep_secret(self, name: str, value: str) -> None:
         """Keep a provider's key, typed by the owner, in this process's memory alone; empty text forgets it."""
@@ -266,10 +208,17 @@ class Supervisor:
         return RunDirectory(inside(self.settings.runs_dir, run_id))
 
     def status(self, run_id: str) -> JobStatus:
-        return job.status(self.run(run_id).path)
+        """What is true of a run now; `ahead` while it waits in the queue."""
+        status, waiting = job.status(self.run(run_id).path), self.queue.waiting()
+        if status.state == "waiting" and run_id in waiting:
+            status.ahead = waiting.index(run_id) + 1  # and the one that is at work
+        return status
 
     def stop(self, run_id: str, *, keep_best: bool = False) -> bool:
         """Cancel a run, or with `keep_best` end its training and go on to evaluate the best model so far."""
+        if not keep_best and self.queue.remove(run_id):
+            EventWriter(self.run(run_id).events_file).write("cancelled", message="Taken out of the queue.")
+            return True
         return job.stop(self.run(run_id).path, keep_best=keep_best)
 
     def delete(self, run_id: str) -> None:

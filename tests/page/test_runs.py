@@ -71,3 +71,29 @@ def test_settings_of_a_run_are_used_again(page: Page, app: App) -> None:
     expect(page.locator("#ready-line")).to_contain_text("Ready")
     page.locator("#all-settings button").first.click()
     expect(page.locator("[id='knob-max_pairs'] input, [id='knob-max_pairs'] textarea").first).to_have_value("100000")
+
+
+def test_runs_wait_for_each_other_change_places_and_are_taken_out(page: Page, app: App, browser: Browser) -> None:
+    first = begin(page)
+    ids = []
+    for _ in range(2):
+        open_page(page, app.url)
+        ids.append(begin(page))
+        expect(page.locator("#run-bar")).to_contain_text(f"Waiting until {len(ids)} run")
+    runs = browser.new_context(viewport={"width": 390, "height": 800}).new_page()
+    open_page(runs, app.url + "/runs")
+    rows = [runs.locator("#runs-table tr", has=runs.locator(f"[data-value='out {run_id}']")) for run_id in ids]
+    expect(rows[1]).to_contain_text("waiting, 2 runs before it")
+    rows[1].get_by_text("Move up").click()
+    expect(rows[1]).to_contain_text("waiting, 1 run before it")
+    expect(rows[0]).to_contain_text("waiting, 2 runs before it")
+    rows[0].get_by_text("Take out").click()
+    expect(rows[0]).to_have_count(0)
+    open_page(page, f"{app.url}/run?id={first}")
+    page.click("#cancel")
+    expect(page.locator("#run-problem")).to_contain_text("The run was cancelled.")
+    open_page(page, f"{app.url}/run?id={ids[1]}")  # its turn has come
+    expect(page.locator("#run-bar")).to_contain_text("Training", timeout=120_000)
+    page.click("#cancel")
+    expect(page.locator("#run-problem")).to_contain_text("The run was cancelled.")
+    runs.context.close()
