@@ -9,7 +9,7 @@ TEST_ENV := OMP_NUM_THREADS=1 HF_HUB_OFFLINE=1 HF_HUB_DISABLE_TELEMETRY=1 GRADIO
 # tests run alone: a browser, an app and a training are busy enough.
 ON_TWO_CORES := -n 2 --dist loadfile
 
-.PHONY: run example test slow contract lint docs bench acceptance lock audit clean browser
+.PHONY: run example test slow contract lint docs bench acceptance lock audit fuzz clean browser
 
 run: .venv/installed
 	$(BIN)/python app.py
@@ -41,6 +41,11 @@ bench: .venv/installed-tests
 
 acceptance: .venv/installed-tests
 	OMP_NUM_THREADS=2 HF_HUB_OFFLINE=1 $(BIN)/python -m benchmarks.acceptance $(DATA)
+
+# Random hostile files for every reader, for so many minutes; what breaks one is kept in .pytest_cache/hostile.
+MINUTES ?= 10
+fuzz: .venv/installed-tests
+	$(TEST_ENV) $(BIN)/python -W ignore -m tests.security.hostile_files $(MINUTES)
 
 # What the image installs, with hashes; to be run again whenever requirements.txt changes.
 lock: .venv/installed

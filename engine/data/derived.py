@@ -59,7 +59,7 @@ def split_labels(array: pa.Array, separator: str | None) -> pa.Array:
     A missing value is null (not annotated); an empty list is an annotated record without labels.
     """
     if pa.types.is_list(array.type) or pa.types.is_large_list(array.type):
-        return array.cast(pa.list_(pa.string()))
+        return _without_nulls(array.cast(pa.list_(pa.string())))
     text = clean_text(array)
     if separator:  # "a, ,b," holds two labels
         text = pc.replace_substring_regex(text, rf"(\s*{re.escape(separator)}\s*)+", separator)
@@ -67,6 +67,16 @@ def split_labels(array: pa.Array, separator: str | None) -> pa.Array:
     parts = pc.split_pattern(text, separator or "\0")
     flat = pc.utf8_trim_whitespace(parts.flatten())
     return pa.ListArray.from_arrays(parts.offsets, flat, mask=parts.is_null())
+
+
+def _without_nulls(lists: pa.Array) -> pa.Array:
+    """The lists without their missing entries: they are no labels."""
+    flat = lists.flatten()
+    if not flat.null_count:
+        return lists
+    rows = pc.list_parent_indices(lists).to_numpy()[flat.is_valid().to_numpy(zero_copy_only=False)]
+    offsets = np.concatenate([[0], np.cumsum(np.bincount(rows, minlength=len(lists)))]).astype(np.int32)
+    return pa.ListArray.from_arrays(pa.array(offsets), flat.drop_null(), mask=lists.is_null())
 
 
 def clean_text(array: pa.Array) -> pa.Array:

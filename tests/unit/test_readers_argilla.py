@@ -167,7 +167,7 @@ def test_v1_settings_that_can_not_be_read_are_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError) as caught:
         _read(_export(tmp_path, {"argilla.yaml": "questions: []"}, [{"text": "x"}]))
     assert str(caught.value) == (
-        "The settings of the Argilla export can't be read: it names no fields Export the dataset from Argilla again."
+        "The settings of the Argilla export can't be read: it names no fields. Export the dataset from Argilla again."
     )
 
 

@@ -74,7 +74,7 @@ def fitting() -> Iterator[None]:
         raise
     except (pa.ArrowException, ValueError, TypeError, LookupError, AttributeError, ArithmeticError) as error:
         raise UserError(
-            f"The records of the export do not fit its settings: {in_short(error)}",
+            f"The records of the export do not fit its settings: {in_short(error)}.",
             "Export the dataset from Argilla again.",
         ) from error
 

@@ -63,7 +63,7 @@ def v2_schema(text: str, name: str) -> DatasetSchema:
         raise
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise UserError(
-            f"The settings of the Argilla export (.argilla/settings.json) can't be read: {in_short(error)}",
+            f"The settings of the Argilla export (.argilla/settings.json) can't be read: {in_short(error)}.",
             "Export the dataset from Argilla again.",
         ) from error
     return checked(schema)

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from engine.data.readers.stream import Stream, checked_names
+from engine.data.readers.stream import LONGEST_NAME, Stream, checked_names
 from engine.data.roles import CLASSES
 
 NAN_NOTE = "{n} cells that are not a number (NaN) are read as missing."
@@ -28,7 +28,9 @@ class Columns:
             feature = features.get(field.name)
             kind = plain_type(field.type)
             if kind is None:
-                notes.append(f"Column “{name}” holds {field.type}, which is not text or a label; it is left out.")
+                notes.append(
+                    f"Column “{name}” holds {str(field.type):.60}, which is not text or a label; it is left out."
+                )
                 continue
             classes = _class_names(feature)
             if classes is not None:
@@ -61,8 +63,9 @@ def plain_type(kind: pa.DataType) -> pa.DataType | None:
         inner = plain_type(kind.value_type)
         return None if inner is None else pa.list_(inner)
     if pa.types.is_struct(kind):
-        inner = [(f.name, plain_type(f.type)) for f in kind]
-        return None if any(t is None for _, t in inner) or not inner else pa.struct(inner)
+        inner = {f.name: plain_type(f.type) for f in kind if len(f.name) <= LONGEST_NAME}
+        whole = 0 < len(inner) == kind.num_fields and None not in inner.values()  # a name may stand twice
+        return pa.struct(inner) if whole else None
     if pa.types.is_float16(kind):
         return pa.float32()
     if pa.types.is_primitive(kind) or pa.types.is_decimal(kind):

@@ -63,7 +63,7 @@ class Dialect:
                     if len(row) > 1 or (row and row[0].strip()):
                         yield reader.line_num, row
             except csv.Error as error:
-                raise _BadLine(reader.line_num, str(error)) from error
+                raise _BadLine(max(1, reader.line_num), str(error)) from error
 
 
 class _RowLines:

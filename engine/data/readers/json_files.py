@@ -239,7 +239,9 @@ def _is_table_like(kind: pa.DataType, depth: int = 0) -> bool:
     if pa.types.is_list(kind):
         return _is_table_like(kind.value_type, depth + 1)
     if pa.types.is_struct(kind):
-        return 0 < kind.num_fields <= MAX_KEYS and all(_is_table_like(field.type, depth + 1) for field in kind)
+        named = all(len(field.name) <= LONGEST_NAME for field in kind)
+        few = 0 < kind.num_fields <= MAX_KEYS
+        return few and named and all(_is_table_like(field.type, depth + 1) for field in kind)
     return True
 
 

@@ -16,7 +16,7 @@ from engine.data.readers.parquet import read_parquet
 from engine.data.readers.reading import NO_ROOM, Reading, plain
 from engine.data.readers.repository import Repository, read_repository, rooted
 from engine.errors import UserError
-from engine.paths import LONGEST_FILE
+from engine.paths import file_name
 
 MAX_UNPACKED = 8 * 1024**3
 MAX_FILES = 20_000
@@ -31,7 +31,7 @@ REPOSITORY_OPTIONS = ("subset", "split")
 def read_local(source: dict[str, Any], scratch: Path) -> Reading:
     """source: {"kind", "path", "name"?, "options"?}. `scratch`: a folder to unpack into. Raises UserError."""
     path = Path(source["path"]).expanduser()
-    name = base_name(source.get("name") or path.name)
+    name = file_name(source.get("name") or path.name)
     options = dict(source.get("options") or {})
     if not path.exists():
         raise UserError(f"There is no file “{name}”.", "Choose the file again.")
@@ -57,7 +57,7 @@ def inspect_file(path: str | Path, name: str | None = None) -> dict[str, Any]:
     text also encoding, delimiter (None: one column), delimiter_name and header. Raises UserError as reading would.
     """
     path = Path(path)
-    name = base_name(name or path.name)
+    name = file_name(name or path.name)
     if path.is_dir() or (path.is_file() and zipfile.is_zipfile(path)):
         return {"format": "folder", "columns": [], "rows": None, "preview": [], "notes": []}
     check_file(path, name)
@@ -80,12 +80,6 @@ def inspect_file(path: str | Path, name: str | None = None) -> dict[str, Any]:
     preview = [] if first is None else [list(row.values()) for row in first.slice(0, 5).to_pylist()]
     shown = {"columns": stream.schema.names, "rows": stream.rows, "preview": preview, "notes": stream.notes}
     return stream.detected | shown
-
-
-def base_name(name: str) -> str:
-    """The last part of a path of any system: what an upload is called must not lead anywhere."""
-    last = name.replace("\\", "/").rstrip("/").split("/")[-1]
-    return "".join(c for c in last if c.isprintable()).strip()[-LONGEST_FILE:] or "data"
 
 
 def stem(name: str) -> str:
@@ -157,6 +151,6 @@ def _unpack(archive: zipfile.ZipFile, inside: str, scratch: Path, unpacked: dict
 
 def _not_unpacked(inside: str, error: Exception) -> UserError:
     return UserError(
-        f"“{base_name(inside)}” can't be unpacked: {str(error) or type(error).__name__:.200}.",
+        f"“{file_name(inside)}” can't be unpacked: {str(error).rstrip('.') or type(error).__name__:.200}.",
         "Make the zip again, without a password.",
     )

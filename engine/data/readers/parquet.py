@@ -73,8 +73,8 @@ def _leaves(array: pa.Array) -> Iterator[pa.Array]:
     elif pa.types.is_struct(array.type):
         for child in array.flatten():
             yield from _leaves(child)
-    elif pa.types.is_nested(array.type) and hasattr(array, "flatten"):
-        yield from _leaves(array.flatten())
+    elif pa.types.is_nested(array.type) and hasattr(array, "values"):
+        yield from _leaves(array.values)
     else:
         yield array
 
@@ -88,6 +88,6 @@ def _longest(leaf: pa.Array) -> int:
 
 def _damaged(name: str, error: Exception) -> UserError:
     return UserError(
-        f"“{name}” can't be read as Parquet: {str(error).splitlines()[0]:.300}",
+        f"“{name}” can't be read as Parquet: {str(error).splitlines()[0].rstrip('.'):.300}.",
         "The file may have been cut short while it was copied or written: make it again, or download it again.",
     )

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from os.path import commonprefix
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 from engine.data.readers.argilla_rows import fitting
@@ -17,6 +17,7 @@ from engine.data.readers.settings_text import MAX_CHARACTERS
 from engine.data.readers.stream import Stream, concatenated
 from engine.data.readers.text_files import encoding_of, undecodable
 from engine.errors import UserError
+from engine.paths import file_name
 
 NO_STATUS_NOTE = "This export (records.json) says no status per answer; all are read as submitted."
 
@@ -93,7 +94,7 @@ def _listed(paths: list[str], most: int = 8) -> str:
 
 
 def _stream(repository: Repository, path: str, options: dict[str, Any]) -> Stream:
-    return read_file(repository.fetch(path), PurePosixPath(path).name, options)
+    return read_file(repository.fetch(path), file_name(path), options)
 
 
 def _read_records_json(repository: Repository, settings: str) -> Reading:

@@ -6,6 +6,7 @@ YAML's traps are closed here: Python objects, aliases that unfold to billions of
 from typing import Any
 
 import yaml
+from pydantic import ValidationError
 
 from engine.data.readers.json_files import parse_json
 
@@ -48,6 +49,13 @@ def parse_settings(text: str) -> Any:
 
 def in_short(error: Exception) -> str:
     """What an error says, on one line of a readable length."""
+    if isinstance(error, ValidationError):
+        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+        return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"[:200]
+    if isinstance(error, KeyError):
+        return f"{str(error)[:60]} is missing"
+    if isinstance(error, (TypeError, AttributeError, IndexError)):
+        return "something in it is of another kind than Argilla writes"
     return " ".join(str(error).split())[:200] or type(error).__name__
 
 
@@ -69,7 +77,7 @@ class _Plain:
     def of(self, value: Any, depth: int = 0) -> Any:
         self._left -= 1
         if self._left < 0 or depth > MAX_DEPTH:
-            raise ValueError(f"it holds more than {MAX_VALUES:,} values, or values more than {MAX_DEPTH} levels deep")
+            raise ValueError(f"it holds more than {MAX_VALUES:,} values, or more than {MAX_DEPTH} levels of them")
         if isinstance(value, dict):
             return {self._text(key): self.of(item, depth + 1) for key, item in value.items()}
         if isinstance(value, (list, tuple, set)):

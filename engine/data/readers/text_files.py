@@ -29,6 +29,7 @@ KNOWN_BINARY = (
     (b"\x28\xb5\x2f\xfd", "compressed with zstd", "Unpack it first."),
     (b"SQLite format 3", "an SQLite database", "Export the table as CSV and load that."),
 )
+NOT_OF_FILES = {"idna", "punycode", "undefined", "unicode_escape", "raw_unicode_escape"}  # slow, or for other ends
 NOT_TEXT = frozenset(range(0x20)) - {0x07, 0x08, 0x09, 0x0A, 0x0B, 0x0C, 0x0D, 0x1B, 0x1E, 0x1F}
 
 
@@ -96,7 +97,10 @@ def checked_encoding(encoding: str) -> str:
     """The name of an encoding that someone typed. Raises UserError for an unknown one."""
     try:
         "".encode(encoding)  # codecs such as base64 have names too, but are not for text
-        return codecs.lookup(encoding).name
+        found = codecs.lookup(encoding).name
+        if found in NOT_OF_FILES:
+            raise LookupError(found)
+        return found
     except (LookupError, ValueError) as error:
         raise UserError(
             f"There is no encoding named {encoding[:40]!r}.",
@@ -113,6 +117,8 @@ def undecodable(path: Path, name: str, encoding: str) -> UserError:
                 line += decoder.decode(chunk).count("\n")
             except UnicodeDecodeError as error:
                 line += error.object[: error.start].decode(encoding, "replace").count("\n")
+                break
+            except UnicodeError:  # UTF-16 and UTF-32 without their mark: the first line is wrong already
                 break
     return UserError(
         f"“{name}” is not {encoding}: line {line} holds bytes that are no character in it.",
