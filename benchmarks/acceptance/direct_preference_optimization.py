@@ -34,7 +34,8 @@ def on_conversations(folder: Path) -> Measured:
     """
     task = TrainingTask.for_direct_preference_optimization(prompt="conversations", chosen="chosen", rejected="rejected")
     given = short_conversations(folder), task
-    return _measured("trl:dpo dpo_en_demo", given, conversations, {}, {}, lambda loss: abs(loss - BEFORE) > 0.002)
+    moved = {"learning_rate": 5e-3, "beta": 1.0}
+    return _measured("trl:dpo dpo_en_demo", given, conversations, moved, {}, lambda loss: abs(loss - BEFORE) > 0.002)
 
 
 def adapter(folder: Path) -> Measured:
