@@ -14,7 +14,7 @@ from typing import Any
 
 from engine.data.derived import DerivedQuestion
 from engine.data.feedback_dataset import SCHEMA_FILE, FeedbackDataset
-from engine.data.readers import import_source
+from engine.data.readers import import_source, limit_memory
 from engine.errors import UserError
 from engine.evaluation.report import evaluate
 from engine.frameworks import base_models, overlays
@@ -38,6 +38,7 @@ RECORDED_PACKAGES = ("torch", "transformers", "datasets", "huggingface_hub", "nu
 def import_dataset(folder: Path, secrets: dict[str, str], report: Report) -> dict[str, Any]:
     """Read the source named in request.json into this dataset folder."""
     source = json.loads((folder / REQUEST).read_text(encoding="utf-8"))["source"]
+    limit_memory()
     dataset = import_source(source, folder, token=secrets.get("token"), report=report)
     return {"records": len(dataset)}
 

@@ -5,16 +5,19 @@ hostile_imports.py. The long pass is `make fuzz`; what it found, and what it can
 """
 
 import json
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pytest
 from hypothesis import Phase
 
 from tests.security.hostile_exports import HOSTILE_YAML, ZIP_BOMBS, zipped
 from tests.security.hostile_files import FILES, check
-from tests.security.hostile_imports import Failure, Imports
+from tests.security.hostile_imports import ROOT, Failure, Imports
 from tests.security.hostile_parquet import BOMBS, written
 from tests.security.hostile_text import LARGE_JSON, LARGE_TEXTS
 
@@ -92,6 +95,30 @@ def test_guard_holds(kind: str, said: str, impatient: Imports) -> None:
         impatient.of({"kind": kind})
 
 
+def _rows_of_texts(counts: list[int], text: str) -> bytes:
+    """Parquet with lists of one text, `counts` times in each row: as short as it gets, whatever it unfolds to."""
+    texts = pa.DictionaryArray.from_arrays(pa.array(np.zeros(sum(counts), np.int32)), pa.array([text]))
+    offsets = pa.array(np.cumsum([0, *counts]), pa.int32())
+    return written(pa.table({"t": pa.ListArray.from_arrays(offsets, texts)}), store_schema=False)
+
+
+def test_worker_that_needs_too_much_memory_says_so(tmp_path: Path) -> None:
+    """One row among many that unfolds to gigabytes: nothing but decoding it would tell."""
+    path = tmp_path / "notes.parquet"
+    path.write_bytes(_rows_of_texts([1] * 1000 + [20_000], "x" * 100_000))
+    code = (
+        "import sys\nfrom pathlib import Path\n"
+        "from engine.data.readers import import_source, limit_memory\nfrom engine.errors import UserError\n"
+        "limit_memory(1_000_000_000)\n"
+        "try:\n    import_source({'kind': 'file', 'path': sys.argv[1]}, Path(sys.argv[2]))\n"
+        "except UserError as error:\n    print(error.message)\n"
+    )
+    command = [sys.executable, "-c", code, str(path), str(tmp_path / "dataset")]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
+    assert done.stdout.strip() == "Reading this dataset takes more memory than there is.", done.stderr
+    assert list((tmp_path / "dataset").iterdir()) == []
+
+
 # ---- found by the pass, or beyond it -------------------------------------------------------------------------------
 
 
@@ -103,8 +130,8 @@ def _v1(settings: str) -> bytes:
     return zipped({"argilla.yaml": settings.encode(), "data.parquet": written(pa.table({"text": ["a", "b"]}))})
 
 
-def _v2(settings: dict) -> bytes:
-    records = written(pa.table({"text": ["a", "b"]}))
+def _v2(settings: dict, **columns: list) -> bytes:
+    records = written(pa.table({"text": ["a", "b"], **columns}))
     return zipped({".argilla/settings.json": json.dumps(settings).encode(), "data.parquet": records})
 
 
@@ -113,6 +140,7 @@ def _readme(text: str) -> bytes:
 
 
 FIELDS = "fields:\n- name: text\n  settings: {type: text}\n"
+SPANS = {"name": "s", "settings": {"type": "span", "field": "text", "options": [{"value": "X"}]}}
 CASES = {
     "100,000 columns": ("a.csv", LARGE_TEXTS[0]),
     "3,000,000 empty columns": ("a.csv", LARGE_TEXTS[1]),
@@ -140,6 +168,7 @@ CASES = {
     "100,000 keys in 5,000 rows": ("a.jsonl", LARGE_JSON[8]),
     "an object of 300,000 keys": ("a.json", LARGE_JSON[6]),
     "a sentence without end": ("a.conll", "a O\n" * 300_000),
+    "a row of 100,000 long texts": ("a.parquet", lambda: _rows_of_texts([100_000], "x" * 100_000)),
     "20,000,000 rows in some bytes": ("a.parquet", BOMBS["many rows"]),
     "a schema of 200,000 levels": ("a.parquet", BOMBS["deep"]),
     "class names that are a number": (
@@ -171,6 +200,10 @@ CASES = {
     "a field that is text": ("a.zip", _v1("fields: [text]\n")),
     "two fields of a name": ("a.zip", _v2({"fields": [{"name": "text"}] * 2, "questions": []})),
     "a vector without a name": ("a.zip", _v2({"fields": [{"name": "text"}], "questions": [], "vectors": [{}]})),
+    "answers that are no spans": (
+        "a.zip",
+        _v2({"fields": [{"name": "text"}], "questions": [SPANS]}, **{"s.suggestion": ["a", "b"]}),
+    ),
     "guidelines that are a number": ("a.zip", _v2({"fields": [{"name": "text"}], "questions": [], "guidelines": 1})),
 }
 SETTINGS = "The settings of the Argilla export can't be read: "
@@ -196,6 +229,7 @@ ENDS = {
     "half characters": "1 rows",
     "a list with nothing in it, as labels": "10 rows",
     "a sentence without end": "“a.conll”: at line 250001 a sentence has more than 1,000,000 characters.",
+    "a row of 100,000 long texts": "“a.parquet”: a row of it may unpack to 9,53",
     "20,000,000 rows in some bytes": "The data has more than 10,000,000 rows, which is the most that can be read.",
     "a schema of 200,000 levels": "“a.parquet” can't be read as Parquet: Parquet schema too deeply nested",
     "class names that are a number": "1 rows",
@@ -217,7 +251,8 @@ ENDS = {
     "a field that is text": SETTINGS + "something in it is of another kind",
     "two fields of a name": "The export has a field called 'text'; each needs a name of its own",
     "a vector without a name": "The export has a vector called 'None'; each needs a name of its own",
-    "guidelines that are a number": "The settings of the Argilla export (.argilla/settings.json) can't be read: guidelines: ",
+    "answers that are no spans": "The answers to the question 's' can't be read as span: something in it is of another",
+    "guidelines that are a number": "The settings of the Argilla export (.argilla/settings.json) can't be read: ",
     "100,000 keys in 5,000 rows": "The data has 100,000 columns; at most 1,000 can be read.",
     "an object of 300,000 keys": "The data has 300,000 columns; at most 1,000 can be read.",
 }

@@ -11,12 +11,12 @@ from typing import Any
 from engine.data.examples import example_by_name
 from engine.data.feedback_dataset import FeedbackDataset
 from engine.data.readers.local import inspect_file, read_local
-from engine.data.readers.reading import Reading, in_memory, plain, room, write
+from engine.data.readers.reading import Reading, in_memory, limit_memory, plain, room, write
 from engine.data.readers.tables import stream_of_table
 from engine.errors import UserError
 from engine.runs.events import Report
 
-__all__ = ["import_source", "inspect_file", "list_splits", "read_source", "read_table"]
+__all__ = ["import_source", "inspect_file", "limit_memory", "list_splits", "read_source", "read_table"]
 
 
 def import_source(

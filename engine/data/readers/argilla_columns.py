@@ -7,6 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from engine.data.questions import RANKING, Question, response_type, suggestion_type
+from engine.data.readers.settings_text import in_short
 from engine.errors import UserError
 
 STATUSES = ("submitted", "draft", "discarded")
@@ -76,10 +77,10 @@ def as_answers(question: Question, values: pa.Array, kind: pa.DataType, texts: l
         return pa.nulls(len(values), kind)
     try:
         return _converted(values, kind, texts)
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowTypeError, AttributeError, KeyError) as error:
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowTypeError, AttributeError, LookupError) as error:
         raise UserError(
             f"The answers to the question {question.name!r} can't be read as {question.type.replace('_', ' ')}: "
-            f"{str(error).splitlines()[0]}.",
+            f"{in_short(error)}.",
             "Export the dataset from Argilla again.",
         ) from error
 

@@ -12,6 +12,7 @@ from engine.data.readers.stream import BATCH_ROWS, Stream
 from engine.errors import UserError
 
 DECODED_BYTES = 64 * 1024**2  # of a batch
+MAX_ROW = 256 * 1024**2
 LOOKED_AT = 1000  # first rows of a row group
 
 
@@ -27,7 +28,7 @@ def read_parquet(path: Path, name: str) -> Stream:
 
     def batches() -> Iterator[pa.RecordBatch]:
         try:
-            for batch in pq.ParquetFile(path, memory_map=True).iter_batches(_batch_rows(path)):
+            for batch in pq.ParquetFile(path, memory_map=True).iter_batches(_batch_rows(path, name)):
                 batch.validate(full=True)  # texts that are not UTF-8 would only break later, in someone else's hands
                 yield columns.convert(batch, stream)
         except MemoryError:  # Arrow's own is an ArrowException too
@@ -39,12 +40,17 @@ def read_parquet(path: Path, name: str) -> Stream:
     return stream
 
 
-def _batch_rows(path: Path) -> int:
-    """How many rows may be decoded at once."""
+def _batch_rows(path: Path, name: str) -> int:
+    """How many rows may be decoded at once. Raises UserError when not even one may."""
     plain = pq.ParquetFile(path, memory_map=True)
     leaves = [plain.schema.column(i).path for i in range(len(plain.schema))]
     file = pq.ParquetFile(path, memory_map=True, read_dictionary=leaves)
     heaviest = max((_row_bytes(file, group) for group in range(file.num_row_groups)), default=0)
+    if heaviest > MAX_ROW:
+        raise UserError(
+            f"“{name}”: a row of it may unpack to {heaviest // 1024**2:,} MB, which is too much to be read.",
+            "Save the data again with less in each row.",
+        )
     return max(1, min(BATCH_ROWS, DECODED_BYTES // max(1, heaviest)))
 
 

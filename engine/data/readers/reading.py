@@ -22,6 +22,7 @@ from engine.errors import UserError
 from engine.runs.events import Report
 
 MAX_NOTES = 30
+MEMORY = 6 * 1024**3  # of a worker that imports: ten times what a million rows take
 MAX_BYTES = 8 * 1024**3  # of rows, as they are stored
 NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
@@ -64,6 +65,15 @@ def record_ids(start: int, n: int) -> pa.Array:
 
 def _is_value(kind: pa.DataType) -> bool:
     return not pa.types.is_nested(kind)
+
+
+def limit_memory(most: int = MEMORY) -> None:
+    """For a process that only imports: what it allocates beyond this fails and is told, and the machine lives on."""
+    try:
+        import resource
+    except ImportError:  # Windows has no such limits
+        return
+    resource.setrlimit(resource.RLIMIT_DATA, (most, resource.getrlimit(resource.RLIMIT_DATA)[1]))
 
 
 @contextmanager
