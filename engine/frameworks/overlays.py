@@ -6,6 +6,7 @@ Installed when the image is built (python -m engine overlays), or on first use b
 
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -21,6 +22,7 @@ from engine.settings import Settings
 
 COMPLETE = "complete.txt"  # written last: a folder without it is half an overlay
 ROOT = Path(__file__).parents[2]
+LOCK = Path(__file__).with_name("overlays.lock")  # written by `make lock`
 
 
 @dataclass(frozen=True)
@@ -129,13 +131,17 @@ def install(name: str, report: Report | None = None) -> Path:
 
 
 def _pip(name: str, target: Path, report: Report) -> None:
-    """One package at a time, so that the bar moves."""
-    requirements = OVERLAYS[name].requirements
+    """One package at a time, so that the bar moves; each must be one of the files that overlays.lock knows."""
+    requirements, locked = OVERLAYS[name].requirements, LOCK.read_text(encoding="utf-8")
     for done, requirement in enumerate(requirements):
         report.progress(done, len(requirements), unit="packages")
-        command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-input"]
-        command += ["--no-deps", "--upgrade", "--target", str(target), requirement]
-        ended = subprocess.run(command, capture_output=True, text=True)
+        lines = re.search(rf"^{re.escape(requirement)} (?:.*\\\n)+.*\n", locked, re.MULTILINE)[0]
+        with tempfile.NamedTemporaryFile("w", suffix=".txt", encoding="utf-8") as file:
+            file.write(lines)
+            file.flush()
+            command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-input"]
+            command += ["--no-deps", "--upgrade", "--target", str(target), "--require-hashes", "-r", file.name]
+            ended = subprocess.run(command, capture_output=True, text=True)
         if ended.returncode:
             print(ended.stderr, file=sys.stderr)
             reason = (ended.stderr.strip().splitlines() or ["pip gave no reason"])[-1]

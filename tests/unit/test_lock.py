@@ -8,7 +8,11 @@ from types import ModuleType
 
 import pytest
 
+from engine.errors import UserError
+from engine.frameworks import overlays
+
 ROOT = Path(__file__).parents[2]
+OVERLAY = re.compile(r"^([\w-]+)==([\d.]+) \\\n((?:    --hash=sha256:[0-9a-f]{64}(?: \\)?\n)+)", re.MULTILINE)
 PINNED = re.compile(r"([a-z0-9-]+)==([a-z0-9.]+) \\\n((?:    --hash=sha256:[0-9a-f]{64}(?: \\)?\n)+)")
 
 
@@ -93,3 +97,25 @@ def test_make_offers_both() -> None:
     for target, script_name in (("lock", "lock.py"), ("audit", "audit.py")):
         shown = subprocess.run(["make", "-n", "-B", target], cwd=ROOT, capture_output=True, text=True)
         assert script_name in shown.stdout, shown.stderr
+
+
+def test_overlays_are_locked_too() -> None:
+    locked = {f"{name}=={version}": hashes for name, version, hashes in OVERLAY.findall(overlays.LOCK.read_text())}
+    assert set(locked) == {name for overlay in overlays.OVERLAYS.values() for name in overlay.requirements}
+    assert locked["tokenizers==0.22.2"].count("sha256") == 5  # one for each kind of machine
+    assert "://" not in overlays.LOCK.read_text()
+
+
+@pytest.mark.slow
+def test_a_file_that_the_lock_does_not_know_is_not_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ANNOTUNE_OVERLAYS", str(tmp_path))
+    other = tmp_path / "other.lock"
+    other.write_text(re.sub("sha256:[0-9a-f]", "sha256:0", overlays.LOCK.read_text()))
+    monkeypatch.setattr(overlays, "LOCK", other)
+    with pytest.raises(UserError, match="The package trl==1.12.0 could not be installed"):
+        overlays.install("trl-ppo")
+    assert not overlays.is_installed("trl-ppo")
+    monkeypatch.undo()
+    monkeypatch.setenv("ANNOTUNE_OVERLAYS", str(tmp_path))
+    overlays.install("trl-ppo")
+    assert overlays.is_installed("trl-ppo")
