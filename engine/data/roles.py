@@ -29,7 +29,7 @@ CLASSES = b"classes"  # Arrow field metadata written by the readers: class names
 
 INTEGER = re.compile(r"[+-]?\d+")
 WHOLE = re.compile(r"[+-]?\d+(\.0*)?")
-NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
+NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?")
 SAMPLE_ROWS = 20_000
 SAMPLE_BYTES = 32 * 1024**2
 MAX_CLASSES = 100

@@ -7,14 +7,18 @@ hostile_imports.py. The long pass is `make fuzz`; what it found, and what it can
 import json
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pytest
 from hypothesis import Phase
 
+from engine.data import roles
+from engine.data.readers import conll, data_files, header
 from tests.security.hostile_exports import HOSTILE_YAML, ZIP_BOMBS, zipped
 from tests.security.hostile_files import FILES, check
 from tests.security.hostile_imports import ROOT, Failure, Imports
@@ -117,6 +121,29 @@ def test_worker_that_needs_too_much_memory_says_so(tmp_path: Path) -> None:
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
     assert done.stdout.strip() == "Reading this dataset takes more memory than there is.", done.stderr
     assert list((tmp_path / "dataset").iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("matches", "text"),
+    [
+        (roles.INTEGER.fullmatch, "1" * 10**6 + "x"),
+        (roles.WHOLE.fullmatch, "1" * 10**6 + ".0x"),
+        (roles.NUMBER.fullmatch, "1" * 10**6 + "x"),
+        (header.looks_like_header, [["1," * 10**6 + "x"], ["1"]]),
+        (conll.TAG.fullmatch, "B-" + "x" * 10**6 + " "),
+        (data_files.SHARD.match, "a" * 10**5 + "-0000" * 10**4),
+        (data_files.front_matter, "---" + "\n" * 10**6),
+        (
+            lambda path: data_files.layout_of([path], "---\nconfigs:\n- data_files: '" + "**/a*" * 99 + "x'\n---"),
+            "a/" * 999 + "a.csv",
+        ),
+    ],
+    ids="whole number measure header tag shard front-matter glob".split(),
+)
+def test_pattern_takes_no_longer_than_its_text(matches: Callable[[Any], Any], text: Any) -> None:
+    start = time.process_time()
+    matches(text)
+    assert time.process_time() - start < 2
 
 
 # ---- found by the pass, or beyond it -------------------------------------------------------------------------------
