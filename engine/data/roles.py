@@ -286,7 +286,7 @@ def _as_identifier(column: _Column) -> ColumnRole | None:
 def _as_rating(column: _Column) -> ColumnRole | None:
     if not column.words & RATING_NAMES or not 2 <= len(column.distinct) <= 11:
         return None
-    if column.max_length > LONGEST_RATING or not all(map(INTEGER.fullmatch, column.distinct.to_pylist())):
+    if not all(map(INTEGER.fullmatch, column.distinct.to_pylist())):
         return None
     return column.as_role("rating", f"{len(column.distinct)} whole numbers, and it is called {column.name!r}")
 

@@ -55,24 +55,18 @@ def _value(draw: st.DrawFn, kind: pa.DataType) -> Any:
 
 
 def _array(draw: st.DrawFn, kind: pa.DataType, rows: int) -> pa.Array:
-    values = [_value(draw, kind) for _ in range(rows)]
-    try:
-        return pa.array(values, kind)
-    except (pa.ArrowException, TypeError, ValueError, OverflowError):  # its leaves are no texts
-        numbers = st.sampled_from([0, 1, 100])
-        return (
-            pa.array([draw(numbers) for _ in range(rows)], pa.int64()).cast(kind)
-            if _from_int(kind)
-            else pa.nulls(rows, kind)
-        )
-
-
-def _from_int(kind: pa.DataType) -> bool:
-    return (
-        not pa.types.is_nested(kind)
-        and (pa.types.is_primitive(kind) or pa.types.is_decimal(kind))
-        and not pa.types.is_float16(kind)
-    )
+    """Values of the type: texts as they are where it takes them, else small numbers, else nothing."""
+    numbers = [draw(st.sampled_from([0, 1, 100])) for _ in range(rows)]
+    for make in (
+        lambda: pa.array([_value(draw, kind) for _ in range(rows)], kind),
+        lambda: pa.array(numbers, pa.int64()).cast(kind),
+        lambda: pa.array(numbers, pa.int32()).cast(kind),
+    ):
+        try:
+            return make()
+        except (pa.ArrowException, TypeError, ValueError, OverflowError):
+            continue
+    return pa.nulls(rows, kind)
 
 
 @st.composite

@@ -221,7 +221,7 @@ LARGE_JSON: tuple[Callable[[], str], ...] = (
     lambda: "\n".join(json.dumps({f"k{i}_{j}": 1 for j in range(20)}) for i in range(5000)),
     lambda: json.dumps({"text": "x" * 10_000_000, "label": "a"}) + "\n" + json.dumps({"text": "😀" * 2_000_000}) + "\n",
     lambda: json.dumps({"n" * 5_000_000: 1}) + "\n{}\n",
-    lambda: '{"a": -1}\n' * 10_001 + '{"a": 18446744073709551615}\n' * 3,
+    lambda: '{"a": -1}\n' * 10_000 + '{"a": 18446744073709551615}\n' * 3,
     lambda: '{"a": 1152921504606846977}\n' * 10_001 + '{"a": 0.5}\n',
     lambda: '{"a": [1152921504606846977]}\n' * 10_001 + '{"a": [0.5]}\n' * 3 + '{"a": [{"b": 1}]}\n',
 )

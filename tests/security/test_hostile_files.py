@@ -231,6 +231,10 @@ CASES = {
         "a.zip",
         _v2({"fields": [{"name": "text"}], "questions": [SPANS]}, **{"s.suggestion": ["a", "b"]}),
     ),
+    "vectors that are texts": (
+        "a.zip",
+        _v2({"fields": [{"name": "text"}], "questions": [], "vectors": [{"name": "v"}]}, v=["a", "b"]),
+    ),
     "guidelines that are a number": ("a.zip", _v2({"fields": [{"name": "text"}], "questions": [], "guidelines": 1})),
 }
 SETTINGS = "The settings of the Argilla export can't be read: "
@@ -250,7 +254,7 @@ ENDS = {
     "nested beyond what can be written": "A value is nested too deeply to be read.",
     "nested beyond what Arrow stores": "1 rows",
     "a number of 5,000 digits": "“a.jsonl”: line 1 is not JSON: it holds a number of thousands of digits.",
-    "numbers beyond 64 bits in later rows": "10004 rows",
+    "numbers beyond 64 bits in later rows": "10003 rows",
     "numbers beyond a float in earlier rows": "10002 rows",
     "infinity": "3 rows",
     "half characters": "1 rows",
@@ -279,6 +283,7 @@ ENDS = {
     "two fields of a name": "The export has a field called 'text'; each needs a name of its own",
     "a vector without a name": "The export has a vector called 'None'; each needs a name of its own",
     "answers that are no spans": "The answers to the question 's' can't be read as span: something in it is of another",
+    "vectors that are texts": "The records of the export do not fit its settings: Unsupported cast from string",
     "guidelines that are a number": "The settings of the Argilla export (.argilla/settings.json) can't be read: ",
     "100,000 keys in 5,000 rows": "The data has 100,000 columns; at most 1,000 can be read.",
     "an object of 300,000 keys": "The data has 300,000 columns; at most 1,000 can be read.",
