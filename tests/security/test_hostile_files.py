@@ -18,7 +18,7 @@ import pytest
 from hypothesis import Phase
 
 from engine.data import roles
-from engine.data.readers import conll, data_files, header
+from engine.data.readers import conll, data_files, header, read_source
 from tests.security.hostile_exports import HOSTILE_YAML, ZIP_BOMBS, zipped
 from tests.security.hostile_files import FILES, check
 from tests.security.hostile_imports import ROOT, Failure, Imports
@@ -183,6 +183,7 @@ CASES = {
     "nested beyond what is read": ("a.jsonl", '{"a": ' + "[" * 100_000 + "]" * 100_000 + "}\n"),
     "nested beyond what can be written": ("a.json", '[{"a": ' + "[" * 1000 + "1" + "]" * 1000 + "}]"),
     "nested beyond what Arrow stores": ("a.jsonl", '{"a": ' + "[" * 80 + "]" * 80 + "}\n"),
+    "a JSON line of 20,000,000 characters": ("a.jsonl", '{"a": "' + "x" * 20_000_000 + '"}\n{}\n'),
     "a number of 5,000 digits": ("a.jsonl", '{"a": 1' + "0" * 5000 + "}\n"),
     "numbers beyond 64 bits in later rows": ("a.jsonl", LARGE_JSON[-3]),
     "numbers beyond a float in earlier rows": ("a.jsonl", LARGE_JSON[-2]),
@@ -253,6 +254,7 @@ ENDS = {
     "nested beyond what is read": "“a.jsonl”: line 1 is not JSON: it is nested too deeply.",
     "nested beyond what can be written": "A value is nested too deeply to be read.",
     "nested beyond what Arrow stores": "1 rows",
+    "a JSON line of 20,000,000 characters": "“a.jsonl”: line 1 has more than 16,777,216 characters",
     "a number of 5,000 digits": "“a.jsonl”: line 1 is not JSON: it holds a number of thousands of digits.",
     "numbers beyond 64 bits in later rows": "10003 rows",
     "numbers beyond a float in earlier rows": "10002 rows",
@@ -295,3 +297,10 @@ def test_case_ends_as_it_should(imports: Imports, tmp_path: Path, case: str) -> 
     name, content, *options = CASES[case]
     whole = content() if callable(content) else content
     assert _end(imports, tmp_path, name, whole, **(options[0] if options else {})).startswith(ENDS[case])
+
+
+def test_whole_numbers_keep_their_digits_in_whatever_row_they_stand(tmp_path: Path) -> None:
+    path = tmp_path / "notes.jsonl"
+    path.write_text('{"a": -1}\n' * 10_000 + '{"a": 18446744073709551615}\n')
+    values = read_source({"kind": "file", "path": str(path)}).table["fields.a"]
+    assert (values[0].as_py(), values[10_000].as_py()) == ("-1", "18446744073709551615")
