@@ -253,8 +253,6 @@ def _unified(one: pa.DataType | None, other: pa.DataType | None) -> pa.DataType 
     if one is None or other is None or one == other:
         return one if one == other else None
     try:
-        if pa.uint64() in (one, other):  # Arrow would keep the other's type, which can't hold its largest numbers
-            return None
         schemas = [pa.schema([("c", kind)]) for kind in (one, other)]
         return pa.unify_schemas(schemas, promote_options="permissive").field("c").type
     except (pa.ArrowInvalid, pa.ArrowTypeError):
