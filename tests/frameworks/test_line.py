@@ -46,6 +46,7 @@ def spec(dataset_id: str, **changes: object) -> RunSpec:
 @pytest.fixture(scope="module")
 def supervisor(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Supervisor]:
     supervisor = Supervisor(Settings(tmp_path_factory.mktemp("home")))
+    supervisor.queue.keep_going()
     yield supervisor
     supervisor.close()
 
@@ -185,18 +186,21 @@ def test_stop_and_keep_the_best_ends_with_a_model(supervisor: Supervisor, datase
 
 def test_cancel_and_kill_are_told_apart_and_deleted(supervisor: Supervisor, dataset_id: str) -> None:
     endless = spec(dataset_id, config={"max_steps": 100_000, "patience": 0})
-    cancelled, killed = supervisor.start(endless), supervisor.start(endless)
+    cancelled, killed, removed = (supervisor.start(endless) for _ in range(3))
     _wait_for_steps(supervisor, cancelled)
-    _wait_for_steps(supervisor, killed)
+    assert [supervisor.status(run_id).ahead for run_id in (cancelled, killed, removed)] == [None, 1, 2]
     with pytest.raises(UserError, match="This run is still at work."):
         supervisor.delete(killed)
     supervisor.stop(cancelled)
-    os.kill(locks.holder(supervisor.run(killed).lock_file), signal.SIGKILL)
     assert wait(lambda: supervisor.status(cancelled)).state == "cancelled"
+    _wait_for_steps(supervisor, killed)  # its turn has come
+    supervisor.stop(removed)
+    assert supervisor.status(removed).state == "cancelled"
+    os.kill(locks.holder(supervisor.run(killed).lock_file), signal.SIGKILL)
     assert wait(lambda: supervisor.status(killed)).state == "interrupted"
     with pytest.raises(UserError, match="This run has no finished model: it is interrupted."):
         supervisor.predict(killed, ["a"])
-    for run_id in (cancelled, killed):
+    for run_id in (cancelled, killed, removed):
         supervisor.delete(run_id)
         assert run_id not in [run.id for run in supervisor.runs()]
 

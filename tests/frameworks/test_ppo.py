@@ -73,7 +73,7 @@ def test_a_reward_of_known_optimum_is_learned(tmp_path: Path, seed: int) -> None
     figures = status.result["figures"]
     assert figures["metrics"]["reward"] > figures["baseline"]["metrics"]["reward"]
     assert len(figures["samples"]) == 8
-    assert figures["samples"][0].keys() >= {"input", "predicted", "before"}
+    assert figures["samples"][0].keys() >= {"input", "predicted", "base"}
     predict = FRAMEWORKS["trl"].load(run_dir.model_dir, TASK).predict
     usage = FRAMEWORKS["trl"].usage(str(run_dir.model_dir), TASK).replace("A prompt.", PROMPTS[0]).replace("=64", "=8")
     assert run_lines(usage, tmp_path).splitlines()[-1] == predict([PROMPTS[0]], max_new_tokens=8)[0].strip()

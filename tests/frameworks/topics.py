@@ -6,6 +6,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from engine import trust
 from engine.frameworks import base_models
 from engine.registry import FRAMEWORKS
 from engine.runs.events import Report
@@ -82,6 +83,7 @@ def train(framework: str, config: dict[str, Any], data: TaskData, folder: Path, 
     base = base_models.locate(chosen.base_models[TASK][0].id)
     model_dir = folder / "model"
     chosen.train(chosen.configs[TASK](**config), TASK, data, base, model_dir, report or Told())
+    trust.vouch(model_dir)  # as the worker does
     return model_dir
 
 
