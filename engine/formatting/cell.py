@@ -16,7 +16,7 @@ from engine.errors import UserError
 from engine.formatting import frames
 from engine.formatting.frames import Frame, packed
 from engine.formatting.sandbox import Ended, Limits, Nonsense, TooSlow
-from engine.formatting.warm import take
+from engine.formatting.warm import renew, take
 
 AHEAD = 3  # frames sent before the answer to the first is in: both sides work at once
 START_SECONDS = 10.0
@@ -101,6 +101,7 @@ class FormattingCell:
 
     def __enter__(self) -> "FormattingCell":
         with ExitStack() as undo:
+            undo.callback(renew)
             undo.enter_context(_slots)
             self._sandbox = undo.enter_context(take(self.limits))
             self._deadline = time.monotonic() + self.limits.total_seconds
@@ -154,7 +155,7 @@ class FormattingCell:
         most = self.limits.rows_per_sample
         if not isinstance(part, list) or not 0 < len(part) <= missing:
             raise self._nonsense()
-        if not all(isinstance(rows, list) and len(rows) <= most for rows in part):
+        if set(map(type, part)) != {list} or max(map(len, part)) > most:
             raise self._nonsense()
         return part
 

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 import pyarrow.compute as pc
 
-MOST_SAMPLES, FRAME_BYTES = 1024, 64 * 1024  # of one frame, as far as the one before it tells
+MOST_SAMPLES, FRAME_BYTES = 1024, 32 * 1024  # of one frame, as far as the one before it tells: what caches hold
 HEAVY_BYTES = 8 * 1024**2  # a frame of more than one sample that would crowd the other side's memory
 FASTER = 8  # how many times as many samples a frame may have as the one before: the first, of one, comes soon
 

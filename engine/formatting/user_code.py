@@ -41,7 +41,7 @@ MODULES = (
 )
 PART_BYTES = 1 << 20  # of an answer; a further one follows
 # What orjson would turn into texts by itself is refused, as it is for a Python function.
-ORJSON = orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_NON_STR_KEYS
+PLAIN = orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_DATETIME
 
 
 class Printed(io.StringIO):
@@ -129,20 +129,21 @@ def answers(
 ) -> Iterator[bytes]:
     """The rows of every sample of a frame, in one answer or several; after a failure, that and no more."""
     rows: list[bytes] = []
-    size = 0
+    size, done = 0, progress[0]
+    most_rows, most_bytes = limits["rows_per_sample"], limits["answer_bytes"]
     try:
         for sample in samples_of(frame):
-            encoded = _encode(unpack(function(sample), limits["rows_per_sample"]))
-            if len(encoded) > limits["answer_bytes"]:
-                raise ValueError(f"formatting_func returned more than {limits['answer_bytes'] >> 20} MB")
+            encoded = _encode(unpack(function(sample), most_rows))
+            if len(encoded) > most_bytes:
+                raise ValueError(f"formatting_func returned more than {most_bytes >> 20} MB")
             if size + len(encoded) > PART_BYTES and rows:
                 yield _answer(rows, printed)
                 rows, size = [], 0
             rows.append(encoded)
             size += len(encoded)
-            progress[0] += 1
+            progress[0] = done = done + 1
     except BaseException as error:
-        yield json.dumps(failure(error, progress[0], printed)).encode()
+        yield json.dumps(failure(error, done, printed)).encode()
     else:
         yield _answer(rows, printed)
 
@@ -181,12 +182,20 @@ def _builder(names: tuple[str, ...]) -> Callable[[list[list[Any]]], list[dict[st
 def _encode(items: list[Any]) -> bytes:
     """Items as JSON. Raises an error in words for what JSON can't say, here, where the record is known."""
     try:
-        data = orjson.dumps(items, default=_plainer, option=ORJSON)
-    except orjson.JSONEncodeError as error:
-        raise error.__cause__ or error from None
+        data = orjson.dumps(items, default=_plainer, option=PLAIN)
+    except orjson.JSONEncodeError:
+        data = _encode_with_any_keys(items)
     if b"null" in data:  # it may have been a number that is none
         _check_numbers(items)
     return data
+
+
+def _encode_with_any_keys(items: list[Any]) -> bytes:
+    """The same, with numbers and the like as keys of dicts, which takes longer."""
+    try:
+        return orjson.dumps(items, default=_plainer, option=PLAIN | orjson.OPT_NON_STR_KEYS)
+    except orjson.JSONEncodeError as error:
+        raise error.__cause__ or error from None
 
 
 def _plainer(value: Any) -> Any:

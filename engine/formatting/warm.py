@@ -33,8 +33,6 @@ def take(limits: Limits) -> Sandbox:
         ready = _spare.sandbox if _spare.sandbox is not None and _spare.limits == limits else None
         if ready is not None:
             _spare.sandbox = None
-    if _spare.limits is not None:
-        threading.Thread(target=_refill, name="sandbox", daemon=True).start()
     if ready is not None and ready.process.poll() is None:
         return ready
     if ready is not None:
@@ -43,10 +41,18 @@ def take(limits: Limits) -> Sandbox:
 
 
 def keep_warm(limits: Limits = DEFAULT) -> None:
-    """Start one now, in the background, and another whenever it is taken."""
+    """Have one ready from now on."""
     with _spare.lock:
         _spare.limits = limits
-    threading.Thread(target=_refill, name="sandbox", daemon=True).start()
+    renew()
+
+
+def renew() -> None:
+    """Start the next one in the background, if one is to be ready. Called when a cell is done: before, it would take
+    the core that the cell works on.
+    """
+    if _spare.limits is not None and _spare.sandbox is None:
+        threading.Thread(target=_refill, name="sandbox", daemon=True).start()
 
 
 def why_unavailable() -> str:

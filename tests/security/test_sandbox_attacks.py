@@ -1,6 +1,7 @@
 """Hostile cells: none of them gets out, and the machine is as before. As this user, and as one without any rights."""
 
 import contextlib
+import gc
 import json
 import os
 import shutil
@@ -74,9 +75,14 @@ def outside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Outside
     found.server.close()
 
 
+def open_descriptors() -> int:
+    gc.collect()
+    return len(os.listdir("/proc/self/fd"))
+
+
 @pytest.mark.parametrize("name", ATTACKS)
 def test_attack_is_contained(name: str, outside: Outside) -> None:
-    held, rows = len(os.listdir("/proc/self/fd")), []
+    held, rows = open_descriptors(), []
     started = time.monotonic()
     try:
         rows = run_formatting_cell(outside.cell(name), SAMPLES, limits=QUICK).rows
@@ -85,7 +91,7 @@ def test_attack_is_contained(name: str, outside: Outside) -> None:
     assert "ESCAPED" not in json.dumps(rows)
     assert time.monotonic() - started < LONGEST
     outside.assert_untouched()
-    assert len(os.listdir("/proc/self/fd")) == held
+    assert open_descriptors() <= held  # what an earlier test left to the collector may go meanwhile
 
 
 def test_nothing_of_one_cell_is_there_for_the_next() -> None:
