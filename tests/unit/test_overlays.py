@@ -115,7 +115,9 @@ def test_installing_is_whole_and_tells_its_progress(
     source = (
         "import pathlib, sys\n"
         "folder = pathlib.Path(sys.argv[sys.argv.index('--target') + 1])\n"
-        "module = sys.argv[-1].split('==')[0].replace('-', '_')\n"
+        "lines = pathlib.Path(sys.argv[-1]).read_text().splitlines()\n"
+        "assert '--require-hashes' in sys.argv and all('--hash=sha256:' in line for line in lines[1:]) and lines[1:]\n"
+        "module = lines[0].split('==')[0].replace('-', '_')\n"
         "(folder / module).mkdir(parents=True)\n"
     )
     fake_pip(tmp_path, source, monkeypatch)
