@@ -9,7 +9,7 @@ TEST_ENV := OMP_NUM_THREADS=1 HF_HUB_OFFLINE=1 HF_HUB_DISABLE_TELEMETRY=1 GRADIO
 # tests run alone: a browser, an app and a training are busy enough.
 ON_TWO_CORES := -n 2 --dist loadfile
 
-.PHONY: run example test slow contract lint docs bench acceptance lock audit fuzz clean browser
+.PHONY: run example test slow long contract lint docs bench acceptance lock audit fuzz clean browser
 
 run: .venv/installed
 	$(BIN)/python app.py
@@ -22,8 +22,11 @@ test: .venv/installed-tests browser lint
 	$(TEST_ENV) $(BIN)/python -m pytest tests/page -m "not slow"
 
 slow: .venv/installed-tests
-	$(TEST_ENV) $(BIN)/python -m pytest $(ON_TWO_CORES) -m slow --ignore=tests/page
+	$(TEST_ENV) $(BIN)/python -m pytest $(ON_TWO_CORES) -m "slow and not long" --ignore=tests/page
 	$(TEST_ENV) $(BIN)/python -m pytest tests/page -m slow
+
+long: .venv/installed-tests
+	$(TEST_ENV) $(BIN)/python -m pytest $(ON_TWO_CORES) -m long
 
 contract: .venv/installed-tests
 	$(TEST_ENV) $(BIN)/python -m pytest tests/contract

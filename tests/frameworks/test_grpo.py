@@ -19,7 +19,7 @@ pytestmark = pytest.mark.slow
 GRPO = FRAMEWORKS["grpo"]
 
 
-@pytest.mark.parametrize("seed", [0, 1, 2])
+@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.long) for seed in (1, 2))])
 def test_a_reward_of_known_optimum_is_learned(tmp_path: Path, seed: int) -> None:
     told, data = Told(), prompt_data()
     model_dir = learn("grpo", tmp_path, data, told, seed=seed)

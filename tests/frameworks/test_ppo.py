@@ -61,7 +61,7 @@ def curve(run_dir: RunDirectory, name: str) -> list[float]:
     return [event["values"][name] for event in events if name in event["values"]]
 
 
-@pytest.mark.parametrize("seed", [0, 1, 2])
+@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.long) for seed in (1, 2))])
 def test_a_reward_of_known_optimum_is_learned(tmp_path: Path, seed: int) -> None:
     run_dir = run_of(tmp_path, policy(tmp_path / "base"), seed=seed)
     status = job.run_in_child("train-prepared", run_dir.path, "trl-ppo")

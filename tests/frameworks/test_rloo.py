@@ -14,7 +14,7 @@ pytestmark = pytest.mark.slow
 RLOO = FRAMEWORKS["rloo"]
 
 
-@pytest.mark.parametrize("seed", [0, 1, 2])
+@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.long) for seed in (1, 2))])
 def test_a_reward_of_known_optimum_is_learned(tmp_path: Path, seed: int) -> None:
     told = Told()
     learn("rloo", tmp_path, prompt_data(), told, seed=seed)

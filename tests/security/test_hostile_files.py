@@ -58,6 +58,7 @@ def test_hostile_file_is_read_or_refused_in_words(imports: Imports, tmp_path: Pa
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize(("name", "content"), LARGE, ids=[name for name, _ in LARGE])
 def test_large_text_file_is_read_or_refused_in_words(
     imports: Imports, tmp_path: Path, name: str, content: Callable[[], str]
@@ -66,6 +67,7 @@ def test_large_text_file_is_read_or_refused_in_words(
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("name", "content"),
     [
